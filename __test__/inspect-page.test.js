@@ -319,7 +319,11 @@ test('what a server says is text, whatever it says', async () => {
 
 describe.each(['light', 'dark'])('in %s colours', (colorScheme) => {
   test('nothing stands in the way of anybody', async () => {
-    const { page } = await open({ everything: everythingOverStdio({ title: 'Everything' }) }, { colorScheme });
+    const server = await fixtures.server();
+    const { page } = await open(
+      { everything: everythingOverStdio({ title: 'Everything' }), srv: server.config() },
+      { colorScheme, allowedAddresses: [server.address] },
+    );
     await page.evaluate(require('axe-core').source);
     const problems = async () => {
       const { violations } = await page.evaluate(() => window.axe.run());
@@ -329,10 +333,13 @@ describe.each(['light', 'dark'])('in %s colours', (colorScheme) => {
     expect(await problems()).toEqual([]);
     await choose(page, /^Everything/);
     for (const part of ['Overview', 'Tools', 'Resources', 'Prompts', 'Login']) {
+      // Nobody logs in to what is no server of HTTP.
+      if (part === 'Login') await choose(page, /^srv/);
       await link(page, part).click();
       await page.getByRole('region', { name: part, exact: true }).locator('h3, li, button').first().waitFor();
       expect({ part, problems: await problems() }).toEqual({ part, problems: [] });
     }
+    await choose(page, /^Everything/);
     await chooseTool(page, 'trigger-elicitation-request');
     await button(page, 'Call').click();
     await page.getByRole('region', { name: /everything asks you/ }).waitFor();

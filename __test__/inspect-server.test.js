@@ -58,7 +58,7 @@ test('the token of the address is good once, and a wrong one takes nothing from 
 test('whoever has no key gets the files of the page, and nothing else', async () => {
   const page = await start();
   const { key } = await page.open();
-  const actions = ['answer', 'connect', 'exchange', 'login', 'refresh', 'request', 'roots'];
+  const actions = ['answer', 'connect', 'exchange', 'login', 'login-cancel', 'logout', 'refresh', 'request', 'roots'];
   for (const wrong of [undefined, '', 'x', page.token, `${key}x`]) {
     const headers = ownHeaders(page, wrong);
     expect(await statusOf(page, { path: '/api/events', headers })).toBe(401);

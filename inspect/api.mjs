@@ -2,6 +2,7 @@
 
 const KEY = 'key';
 const RETRY_MS = 1000;
+const ENDED = 'The program has ended, or cannot be reached. Start inspect again, and open the address that it shows.';
 
 /** Takes the token out of the address, and the key for it. The tab keeps the key, also when it is loaded again. */
 export async function openSession() {
@@ -28,6 +29,8 @@ async function sent(action, parameters, signal) {
     headers,
     body: JSON.stringify(parameters),
     signal,
+  }).catch((error) => {
+    throw signal?.aborted ? error : new Error(ENDED);
   });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.message);
@@ -51,7 +54,7 @@ export async function listen(hear, onEnd) {
     } catch {
       // Told below, as an end is.
     }
-    onEnd('The program has ended, or cannot be reached.');
+    onEnd(ENDED);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }

@@ -1,7 +1,7 @@
 /** A login, as a diagram that fills in: what has been done, what is done now, and what comes. */
 
 import { post } from './api.mjs';
-import { Component, html } from './dom.mjs';
+import { Component, createRef, html } from './dom.mjs';
 import { failed } from './listing.mjs';
 import { Failure } from './result.mjs';
 import { rowsOf } from './traffic.mjs';
@@ -48,9 +48,14 @@ const REFRESH = {
   purposes: ['refresh'],
 };
 /** Which step an account of the login itself has come to. */
-const REACHED = { discovering: 0, waiting: 3, done: STEPS.length, failed: 0 };
+const REACHED = { discovering: 0, waiting: 3, done: STEPS.length, failed: 0, cancelled: 0, needless: -1 };
 const UNDER_WAY = new Set(['discovering', 'waiting']);
-const WORDS = { done: 'done', active: 'now', failed: 'failed here', waiting: 'not yet' };
+const WORDS = { done: 'done', active: 'now', failed: 'failed here', cancelled: 'cancelled', waiting: 'not yet' };
+const SAID = {
+  done: 'You are logged in.',
+  needless: 'This server needs no login.',
+  cancelled: 'Cancelled. What was opened for this login is of no use any more.',
+};
 
 /**
  * The steps with their states and what was seen of each.
@@ -59,7 +64,8 @@ const WORDS = { done: 'done', active: 'now', failed: 'failed here', waiting: 'no
  * @param records  the server's traffic
  */
 export function stepsOf(login, records) {
-  const own = records.filter(({ at }) => login && Date.parse(at) >= login.since);
+  const isOwn = ({ at }) => login && login.state !== 'needless' && Date.parse(at) >= login.since;
+  const own = records.filter(isOwn);
   const exchangesOf = (some, { purposes }) => rowsOf(some.filter(({ purpose }) => purposes.includes(purpose)));
   const seen = STEPS.map((step) => ({
     ...step,
@@ -74,10 +80,18 @@ export function stepsOf(login, records) {
   const state = (index) => {
     if (!login || index > current) return 'waiting';
     if (index < current) return 'done';
-    return login.state === 'failed' ? 'failed' : 'active';
+    return UNDER_WAY.has(login.state) ? 'active' : login.state;
   };
   const steps = seen.map((step, index) => ({ ...step, state: state(index) }));
-  return [...steps, { ...refresh, state: refresh.exchanges.length > 0 ? 'done' : 'waiting' }];
+  return [...steps, { ...refresh, state: outcomeOf(refresh.exchanges.at(-1)) }];
+}
+
+/** Of the latest exchange of a step. */
+function outcomeOf(row) {
+  if (!row) return 'waiting';
+  const { phase, status } = row.records.findLast((record) => record.status || record.phase === 'failed') ?? {};
+  if (phase === undefined) return 'active';
+  return phase === 'failed' || status >= 400 ? 'failed' : 'done';
 }
 
 /** The browser came back without a code. */
@@ -85,23 +99,22 @@ const isRefusal = ({ details }) => details?.outcome === 'error';
 
 export class Login extends Component {
   state = {};
+  beginner = createRef();
 
-  componentWillUnmount() {
-    this.abort?.abort();
-  }
-
-  render({ server, records }, { error }) {
+  render({ server, records }, { error, said }) {
     const { login } = server;
     const isUnderWay = UNDER_WAY.has(login?.state);
     return html`
       <p class="buttons">
-        <button type="button" class="main" aria-disabled=${String(isUnderWay)} onClick=${this.begin}>Log in</button>
-        ${isUnderWay && html`<button type="button" onClick=${() => this.abort?.abort()}>Cancel</button>`}
+        <button type="button" class="main" ref=${this.beginner} aria-disabled=${String(isUnderWay)} onClick=${this.begin}>Log in</button>
+        ${isUnderWay && html`<button type="button" onClick=${this.cancel}>Cancel</button>`}
         <button type="button" onClick=${this.refresh}>Refresh now</button>
+        <button type="button" onClick=${this.logout}>Log out</button>
       </p>
       <div aria-live="polite">
         ${login?.url && html`<p class="block">To log in, open <${LoginLink} url=${login.url} /></p>`}
-        ${login?.state === 'done' && html`<p>You are logged in.</p>`}
+        ${SAID[login?.state] && html`<p>${SAID[login.state]}</p>`}
+        ${said && html`<p>${said}</p>`}
       </div>
       ${login?.error && html`<${Failure} error=${login.error} />`}
       ${error && html`<${Failure} error=${error} />`}
@@ -120,15 +133,32 @@ export class Login extends Component {
 
   begin = () => {
     if (UNDER_WAY.has(this.props.server.login?.state)) return;
-    this.abort = new AbortController();
     // What comes of it stands in the server's state.
-    post('login', { server: this.props.server.name }, this.abort.signal).catch(() => {});
+    this.ask('login');
   };
 
-  refresh = async () => {
-    const { error } = await post('refresh', { server: this.props.server.name }).catch(failed);
-    this.setState({ error });
+  /** The button for this is about to go, with the focus. */
+  cancel = () => {
+    this.beginner.current.focus();
+    return this.ask('login-cancel');
   };
+
+  refresh = () => this.ask('refresh');
+
+  logout = async () => {
+    const { wasLoggedIn, revoked } = await this.ask('logout');
+    if (wasLoggedIn === undefined) return;
+    const tokens = revoked === 1 ? '1 token' : `${revoked} tokens`;
+    this.setState({ said: wasLoggedIn ? `You are logged out; ${tokens} revoked.` : 'Nobody was logged in.' });
+  };
+
+  /** What was said of something earlier stands no more. */
+  async ask(action) {
+    this.setState({ error: undefined, said: undefined });
+    const answer = await post(action, { server: this.props.server.name }).catch(failed);
+    this.setState({ error: answer.error });
+    return answer;
+  }
 }
 
 /** Whom the user goes to; the rest of the address is long, and of use to the browser alone. */

@@ -4,7 +4,7 @@ import { listen, openSession } from './api.mjs';
 import { Component, html, render } from './dom.mjs';
 import { linkTo, placeOf } from './links.mjs';
 import { recordsOf, withRecords } from './records.mjs';
-import { Server } from './server.mjs';
+import { Server, titleOf } from './server.mjs';
 import { ServerList, stateOf } from './servers.mjs';
 import { Traffic } from './traffic.mjs';
 
@@ -29,7 +29,7 @@ class Page extends Component {
     } catch ({ message }) {
       return this.setState({ problem: message });
     }
-    return listen(this.hear, (problem) => this.setState({ problem }));
+    return listen(this.hear, (problem) => this.setState({ problem, questions: [] }));
   }
 
   /** Focus goes where the user has gone. */
@@ -52,13 +52,15 @@ class Page extends Component {
       case 'questions': {
         const known = questions.map(({ id }) => id);
         const added = event.questions.find(({ id }) => !known.includes(id));
-        if (added) this.say(`${added.server} asks you something`);
+        if (added) this.say(`${added.server} asks you something: question ${added.id}`);
         return this.setState({ questions: event.questions, roots: event.roots });
       }
       case 'changed': {
         const key = `${event.server} ${event.list}`;
         return this.setState({ revisions: { ...revisions, [key]: (revisions[key] ?? 0) + 1 } });
       }
+      case 'progress':
+        return dispatchEvent(new CustomEvent('mcp-progress', { detail: event }));
       case 'traffic':
         return this.setState({ records: withRecords(records, event.records) });
       case 'cleared':
@@ -73,7 +75,8 @@ class Page extends Component {
   componentDidUpdate() {
     const { servers, place } = this.state;
     const server = servers.find(({ name }) => name === place.server);
-    document.title = server ? `${server.title ?? server.name} – MCP servers` : 'MCP servers';
+    const names = server ? [place.name, titleOf(server, place.part), server.title ?? server.name] : [];
+    document.title = [...names.filter(Boolean), 'MCP servers'].join(' – ');
   }
 
   skip = (event) => {
@@ -81,7 +84,9 @@ class Page extends Component {
     document.getElementById('main').focus();
   };
 
-  render(_, { file, servers, questions, roots, records, revisions, place, problem, said }) {
+  render(_, { file, servers: told, questions, roots, records, revisions, place, problem, said }) {
+    // Nobody says any more how they are.
+    const servers = problem ? told.map((server) => ({ ...server, state: 'unknown' })) : told;
     const server = servers.find(({ name }) => name === place.server);
     const own = (list) => list.filter((item) => item.server === place.server);
     const seen = recordsOf(records, place.server);
@@ -95,7 +100,7 @@ class Page extends Component {
           server
             ? html`<${Server} server=${server} questions=${own(questions)} place=${place} revisions=${revisions} roots=${roots}
                 records=${seen} />`
-            : html`<${Summary} servers=${servers} />`
+            : html`<${Summary} servers=${servers} isKnown=${!problem} />`
         }</main>
         ${server && html`<${Traffic} server=${server.name} records=${seen} />`}
       </div>
@@ -103,7 +108,8 @@ class Page extends Component {
   }
 }
 
-function Summary({ servers }) {
+function Summary({ servers, isKnown }) {
+  if (!isKnown) return html`<h2 tabindex="-1" id="title">There is nothing to be seen</h2>`;
   const working = servers.filter(({ state }) => state === 'connected').length;
   return html`<h2 tabindex="-1" id="title">${working} of ${servers.length} servers work</h2>
     ${servers

@@ -21,8 +21,14 @@ class Question extends Component {
     if (!document.activeElement.matches('input, select, textarea')) this.section.current.querySelector('h3').focus();
   }
 
+  /** Whoever has answered goes on to the next one, or to what comes of the call. */
   componentWillUnmount() {
-    if (this.section.current.contains(document.activeElement)) document.getElementById('title').focus();
+    if (!this.section.current.contains(document.activeElement)) return;
+    const others = [...document.querySelectorAll('.question h3')].filter(
+      (title) => !this.section.current.contains(title),
+    );
+    const next = others[0] ?? document.querySelector('.outcome') ?? document.getElementById('title');
+    next.focus();
   }
 
   render({ question }) {
@@ -84,7 +90,7 @@ export function Roots({ roots }) {
     document.getElementById('root').focus();
     set(roots.toSpliced(index, 1));
   };
-  const set = (next) => post('roots', { roots: next });
+  const set = (next) => post('roots', { roots: next }).catch(() => {});
   const add = (event) => {
     event.preventDefault();
     const field = event.target.elements.root;

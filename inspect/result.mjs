@@ -1,9 +1,19 @@
-/** What servers answer, as users would see it. A server may say anything: all of it is text, but for images of these types. */
+/** What servers answer, as users would see it. A server may say anything: all of it is text, but for images and sounds of these types. */
 
 import { html } from './dom.mjs';
 import { linkTo } from './links.mjs';
 
 const IMAGES = new Set(['image/gif', 'image/jpeg', 'image/png', 'image/webp']);
+const SOUNDS = new Set([
+  'audio/aac',
+  'audio/flac',
+  'audio/mp4',
+  'audio/mpeg',
+  'audio/ogg',
+  'audio/wav',
+  'audio/webm',
+  'audio/x-wav',
+]);
 const BASE64 = /^[A-Za-z0-9+/=\s]*$/;
 
 /** An error: its sentence, and what to do about it. */
@@ -41,7 +51,9 @@ function Block({ block, server }) {
     case 'text':
       return html`<pre class="text">${String(block.text)}</pre>`;
     case 'image':
-      return html`<${Image} data=${block.data} type=${block.mimeType} label="Image of the result" />`;
+      return html`<${Media} data=${block.data} type=${block.mimeType} label="Image of the result" />`;
+    case 'audio':
+      return html`<${Media} data=${block.data} type=${block.mimeType} label="Sound of the result" />`;
     case 'resource':
       return html`<${Embedded} resource=${block.resource} />`;
     case 'resource_link':
@@ -58,14 +70,16 @@ function Embedded({ resource }) {
     ${
       typeof text === 'string'
         ? html`<pre class="text">${text}</pre>`
-        : html`<${Image} data=${blob} type=${mimeType} label=${`Image ${uri}`} />`
+        : html`<${Media} data=${blob} type=${mimeType} label=${uri} />`
     }</div>`;
 }
 
-function Image({ data, type, label }) {
-  if (!IMAGES.has(type) || typeof data !== 'string' || !BASE64.test(data))
-    return html`<p class="block">${String(type)} ${sizeOf(data)}</p>`;
-  return html`<img alt=${label} src=${`data:${type};base64,${data}`} />`;
+function Media({ data, type, label }) {
+  const isData = typeof data === 'string' && BASE64.test(data);
+  const source = `data:${type};base64,${data}`;
+  if (isData && IMAGES.has(type)) return html`<img alt=${label} src=${source} />`;
+  if (isData && SOUNDS.has(type)) return html`<audio controls aria-label=${label} src=${source}></audio>`;
+  return html`<p class="block">${String(type)} ${sizeOf(data)}</p>`;
 }
 
 const sizeOf = (data) => (typeof data === 'string' ? `(${data.length} characters of base64)` : '');

@@ -31,15 +31,23 @@ const VIEWS = {
   exchange: Exchange,
 };
 
+/** How a server is begun with says nothing yet of what it offers. */
+const partsOf = ({ canLogIn = true, canExchange }) =>
+  PARTS.filter((part) => ({ login: canLogIn, exchange: canExchange })[part] ?? true);
+const partOf = (server, part) => (partsOf(server).includes(part) ? part : 'overview');
+
+/** Of the part that is shown. */
+export const titleOf = (server, part) => TITLES[partOf(server, part)];
+
 export function Server({ server, questions, place, revisions, roots, records }) {
-  const { part, name } = place;
-  const parts = PARTS.filter((one) => one !== 'exchange' || server.canExchange);
+  const parts = partsOf(server);
+  const part = partOf(server, place.part);
   const isBusy = server.state === 'connecting';
   return html`
     <header class="row">
       <h2 tabindex="-1" id="title">${server.title ?? server.name}</h2>
       <p><span class=${`sign ${server.state}`} aria-hidden="true"></span> ${stateOf(server)}</p>
-      <button type="button" aria-disabled=${String(isBusy)} onClick=${() => isBusy || post('connect', { server: server.name })}>
+      <button type="button" aria-disabled=${String(isBusy)} onClick=${() => isBusy || connect(server)}>
         ${server.state === 'connected' ? 'Connect again' : 'Connect'}</button>
     </header>
     ${server.state === 'login' ? part !== 'login' && html`<${LoginNeeded} name=${server.name} />` : server.error && html`<${Failure} error=${server.error} />`}
@@ -50,11 +58,14 @@ export function Server({ server, questions, place, revisions, roots, records }) 
     )}</ul></nav>
     <section aria-label=${TITLES[part]}>
       <${Boundary} key=${`${server.name} ${part}`}>
-        <${VIEWS[part]} server=${server} name=${name} roots=${roots} records=${records}
+        <${VIEWS[part]} server=${server} name=${place.name} roots=${roots} records=${records}
           revision=${`${revisions[`${server.name} ${part}`] ?? 0} ${server.state === 'connected'}`} />
       <//>
     </section>`;
 }
+
+/** What comes of it stands in the server's state; that the program has ended, above. */
+const connect = ({ name }) => post('connect', { server: name }).catch(() => {});
 
 function LoginNeeded({ name }) {
   return html`<p class="block">The server wants to know who you are: <a href=${linkTo(name, 'login')}>log in</a></p>`;

@@ -5,7 +5,8 @@ import { Finder } from './finder.mjs';
 import { linkTo } from './links.mjs';
 
 const STATES = {
-  idle: 'not connected yet',
+  waiting: 'waiting for its turn',
+  unknown: 'not known',
   connecting: 'connecting…',
   connected: 'connected',
   disconnected: 'disconnected',

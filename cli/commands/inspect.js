@@ -26,8 +26,10 @@ module.exports = async function inspect(file, options) {
       ['clear', (parameters) => traffic.clear(parameters)],
       ['connect', (parameters) => servers.connect(parameters)],
       ['exchange', (parameters) => servers.exchange(parameters)],
-      ['login', (parameters, signal) => servers.login(parameters, signal)],
-      ['refresh', (parameters) => servers.refresh(parameters)],
+      ['login', (parameters) => servers.logins.begin(parameters)],
+      ['login-cancel', (parameters) => servers.logins.cancel(parameters)],
+      ['logout', (parameters) => servers.logins.end(parameters)],
+      ['refresh', (parameters) => servers.logins.refresh(parameters)],
       ['request', (parameters, signal) => servers.request(parameters, signal)],
       ['roots', (parameters) => questions.setRoots(parameters)],
     ]);

@@ -27,7 +27,8 @@ async function startServer({ port, feed, first, actions }) {
     if (method === 'GET' && assets.has(url)) return send(response, 200, assets.get(url));
     if (!url.startsWith('/api/')) return refuse(response, 404, 'there is no such file');
     if (method === 'POST' && url === '/api/session') return openSession(request, response);
-    if (!guard.knows(request)) return refuse(response, 401, 'open the address that the terminal shows');
+    if (!guard.knows(request))
+      return refuse(response, 401, 'this tab has no key: start inspect again, and open the address that it shows');
     if (method === 'GET' && url === '/api/events') {
       response.writeHead(200, { ...HEADERS, 'content-type': 'application/x-ndjson' });
       return feed.open(response, first());
@@ -43,7 +44,9 @@ async function startServer({ port, feed, first, actions }) {
   async function openSession(request, response) {
     const { token } = await readJson(request);
     const key = guard.exchange(token);
-    return key ? sendJson(response, 200, { key }) : refuse(response, 401, 'this address was used before');
+    return key
+      ? sendJson(response, 200, { key })
+      : refuse(response, 401, 'this address was used before, and is good for one tab: start inspect again for another');
   }
 
   const listener = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, (request, response) => {

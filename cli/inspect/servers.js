@@ -1,15 +1,18 @@
-/** The servers of the configuration as the page shows them: how each one is, requests, and logins. */
+/** The servers of the configuration as the page shows them: how each one is, and requests. */
 
+const { setTimeout: delay } = require('node:timers/promises');
 const { authorizationOf } = require('../authorization');
 const { missingVariables, serverOf } = require('../config');
 const { checkToken, claimsOf, exchangeOf } = require('../exchange');
 const { summary } = require('../output');
 const { USER } = require('../runtime');
 const { knownOf, obstacle, transportOf } = require('../server');
-const { refreshLogin } = require('./refresh');
+const { Logins } = require('./logins');
 
 /** How many servers are connected at a time when the page begins. */
-const CONCURRENCY = 4;
+const CONCURRENCY = 16;
+/** A server that takes longer goes on, and does not hold up the next one. */
+const PATIENCE_MS = 3000;
 /** A person answers what a server asks during a call. */
 const CALL_TIMEOUT_MS = 300_000;
 const METHODS = new Set([
@@ -21,6 +24,12 @@ const METHODS = new Set([
   'tools/call',
   'tools/list',
 ]);
+/** Types of authorization for which tokens come from elsewhere. */
+const WITHOUT_LOGIN = new Set(['obo', 'enterprise', 'clientCredentials', 'workload']);
+/** States of a server that there was a connection with: what fails then is a request. */
+const WITH_CONNECTION = new Set(['connected', 'disconnected']);
+/** A connection that these come from is none any more, whatever it was; the next request makes another one. */
+const UNREACHABLE = new Set(['MCP_CONNECTION_FAILED', 'MCP_CONNECTION_LOST', 'MCP_CIRCUIT_OPEN']);
 /** What a page lists again when it changes, by event of the client. */
 const LISTS = { toolsChanged: 'tools', resourcesChanged: 'resources', promptsChanged: 'prompts' };
 
@@ -28,6 +37,8 @@ class Servers {
   #context;
   #tell;
   #servers = new Map();
+  /** A `Logins`. */
+  logins;
 
   /**
    * @param context  of `withRuntime`
@@ -36,7 +47,14 @@ class Servers {
   constructor(context, tell) {
     this.#context = context;
     this.#tell = tell;
-    for (const name of Object.keys(context.config.servers)) this.#servers.set(name, { state: { name, state: 'idle' } });
+    for (const name of Object.keys(context.config.servers))
+      this.#servers.set(name, { state: { name, state: 'waiting' } });
+    this.logins = new Logins(context, {
+      client: (name, how) => this.#client(name, how),
+      connect: (name) => this.connect({ server: name }),
+      told: (name, error) => this.#told(name, error, { oauth: true, isLogin: true }),
+      tell: (name, login) => this.#change(name, { login }),
+    });
   }
 
   /** As an event for the page. */
@@ -52,7 +70,9 @@ class Servers {
   async connectAll() {
     const names = [...this.#servers.keys()];
     const worker = async () => {
-      for (let name = names.shift(); name !== undefined; name = names.shift()) await this.#connect(name);
+      for (let name = names.shift(); name !== undefined; name = names.shift()) {
+        await Promise.race([this.#connect(name), delay(PATIENCE_MS, undefined, { ref: false })]);
+      }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   }
@@ -82,43 +102,29 @@ class Servers {
     }
   }
 
-  /** One request of the page: `{ result }`, or `{ error: { code, message, hint } }`. */
-  async request({ server: name, method, params }, signal) {
+  /**
+   * One request of the page: `{ result }`, or `{ error: { code, message, hint }, isShown }`, where `isShown` says that the
+   * error stands in the server's state. Its progress is told as events with the page's own name for it, `ask`.
+   */
+  async request({ server: name, method, params, ask }, signal) {
     if (!METHODS.has(method)) throw Object.assign(new Error('there is no such request'), { status: 400 });
     const server = this.#server(name);
     if (!server.client) await this.#connect(name);
-    if (!server.client) return { error: server.state.error };
+    if (!server.client) return { error: server.state.error, isShown: true };
     try {
-      return { result: await server.client.request({ method, params }, { signal, timeout: CALL_TIMEOUT_MS }) };
+      const onprogress = (progress) => this.#tell({ type: 'progress', ask, progress });
+      const options = { signal, timeout: CALL_TIMEOUT_MS, onprogress };
+      const result = await server.client.request({ method, params }, options);
+      if (server.state.state !== 'connected') this.#change(name, { state: 'connected', error: undefined });
+      return { result };
     } catch (error) {
-      return { error: this.#told(name, error) };
-    }
-  }
-
-  /** Has the user log in: the address is told as soon as it is known, and what came of it when it is over. */
-  async login({ server: name }, signal) {
-    const server = this.#server(name);
-    const told = (login) => this.#change(name, { login: { ...server.state.login, ...login } });
-    this.#change(name, { login: { state: 'discovering', since: Date.now() } });
-    const oauthStart = (url) => told({ state: 'waiting', url });
-    try {
-      const client = this.#client(name, { oauthStart });
-      await client.connect({ signal });
-      told({ state: 'done', url: undefined });
-      await this.#connect(name);
-    } catch (error) {
-      told({ state: 'failed', url: undefined, error: this.#told(name, error, { oauth: true, isLogin: true }) });
-    }
-  }
-
-  /** Refreshes the tokens of that login: `{}`, or `{ error }`. */
-  async refresh({ server: name }) {
-    this.#server(name);
-    try {
-      await refreshLogin(this.#context, name);
-      return {};
-    } catch (error) {
-      return { error: this.#told(name, error, { oauth: true, isLogin: true }) };
+      const { state } = server.state;
+      if (signal.aborted || WITH_CONNECTION.has(state)) {
+        if (state === 'connected' && UNREACHABLE.has(error.code)) this.#change(name, { state: 'disconnected' });
+        return { error: this.#told(name, error) };
+      }
+      this.#failed(name, error);
+      return { error: server.state.error, isShown: true };
     }
   }
 
@@ -182,13 +188,15 @@ class Servers {
     const server = config.servers[name];
     const known = knownOf(this.#context, name);
     const text = JSON.stringify(server);
+    const authorization = await authorizationOf(this.#context, name, { ask: false });
     const { allowedDomains = null, allowedAddresses = null } = config.document.mcpSettings ?? {};
     return {
       title: server.title,
       description: server.description,
       transport: transportOf(server),
       address: known.address ?? server.command,
-      authorization: await authorizationOf(this.#context, name, { ask: false }),
+      authorization,
+      canLogIn: Boolean(server.url) && !WITHOUT_LOGIN.has(authorization.type),
       canExchange: Boolean(server.obo?.scopes) || server.oauth?.grant === 'enterprise',
       rules: {
         placeholders: [...new Set(text.match(/\{\{\w+\}\}/g))],
@@ -217,7 +225,9 @@ class Servers {
   }
 
   #told(name, error, more) {
-    return summary(error, knownOf(this.#context, name, more));
+    const known = knownOf(this.#context, name, more);
+    const told = summary(error, known);
+    return { ...told, hint: onPage(told.hint, known) };
   }
 
   #change(name, members) {
@@ -226,6 +236,14 @@ class Servers {
     this.#tell({ type: 'server', server: server.state });
   }
 }
+
+/** A hint that names parts of the page where it names commands for the same. */
+const onPage = (hint, { login, obo }) =>
+  hint
+    .replaceAll(`Run: ${login}`, 'Log in, in the part Login')
+    .replaceAll(login, 'the part Login')
+    .replaceAll(obo, 'the part On behalf of')
+    .replaceAll(' (--timeout)', '');
 
 /** The tokens of an exchange, in their order, each with its claims. */
 function tokensOf(kind, token, { claims, idToken, idJag }) {
