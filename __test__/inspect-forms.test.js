@@ -241,7 +241,7 @@ test('a call that is given up ends at the server', async () => {
   await button(page, 'Cancel').click();
   await server.arrival('notifications/cancelled');
   await button(page, 'Cancel').waitFor({ state: 'detached' });
-  expect(await focused(page)).toBe('Call');
+  expect(await focused(page)).toBe('Cancelled.');
   await until('the end of the call', () => ended.length > 0);
   expect(ended).toEqual(['aborted']);
 });

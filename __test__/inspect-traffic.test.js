@@ -46,6 +46,29 @@ test('the traffic of a server stands beside it, and can be searched', async () =
   await rows.filter({ hasText: '• process-started' }).waitFor();
 });
 
+test('a message whose words are no words is shown, and takes nothing of the page with it', async () => {
+  const server = await fixtures.server();
+  const odd = { toString: 1, valueOf: 1 };
+  server.fault = ({ message, response }) => {
+    if (message?.method !== 'tools/call') return false;
+    const events = [
+      { method: 'notifications/message', params: { level: 'info', data: 'x', name: odd } },
+      { id: message.id, error: { code: odd, message: 'odd' } },
+    ];
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end(events.map((event) => `data: ${JSON.stringify({ jsonrpc: '2.0', ...event })}\n\n`).join(''));
+    return true;
+  };
+  const { page } = await open({ srv: server.config() }, { allowedAddresses: [server.address] });
+  await choose(page, /^srv/);
+  await chooseTool(page, 'echo');
+  await page.getByLabel('text required').fill('x');
+  await button(page, 'Call').click();
+  const traffic = page.getByRole('complementary', { name: 'Traffic' });
+  await traffic.locator('summary', { hasText: '← notifications/message' }).waitFor();
+  await button(page, 'Call').waitFor();
+});
+
 /** `everything` is chosen; `traffic` is what stands beside it. */
 async function openEverything() {
   const { page } = await open({ everything: everythingOverStdio() });

@@ -102,14 +102,18 @@ function titleOf({ kind, records }, asked) {
   const arrow = isSent ? '→' : '←';
   if (message === null || typeof message !== 'object') return `${arrow} ${String(message ?? text).slice(0, 80)}`;
   // Both sides count their requests.
-  const key = `${connection} ${isSent === Boolean(message.method)} ${message.id}`;
+  const id = word(message.id);
+  const key = `${connection} ${isSent === Boolean(message.method)} ${id}`;
   if (message.method) {
-    const title = [message.method, message.params?.name ?? message.params?.uri].filter(Boolean).join(' ');
+    const title = [message.method, message.params?.name ?? message.params?.uri].map(word).filter(Boolean).join(' ');
     if (message.id !== undefined) asked.set(key, title);
     return `${arrow} ${title}`;
   }
-  return `${arrow} ${message.error ? `error ${message.error.code}` : 'result'} of ${asked.get(key) ?? message.id}`;
+  return `${arrow} ${message.error ? `error ${word(message.error.code)}` : 'result'} of ${asked.get(key) ?? id}`;
 }
+
+/** What should be a word or a number: a server may send anything, such as an object whose `toString` is none. */
+const word = (value) => (['string', 'number'].includes(typeof value) ? String(value) : '');
 
 function titleOfExchange(records) {
   const all = Object.assign({}, ...records);
