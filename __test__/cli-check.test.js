@@ -261,23 +261,28 @@ test('--trace says where the traffic is, in a file that nobody else reads', asyn
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('none/traffic.ndjson') });
 });
 
-test('a server that announces OAuth beside headers: requiresOAuth: false may be meant', async () => {
-  const server = await fixtures.server();
-  server.fault = ({ request, response }) => {
-    if (!request.url.startsWith('/.well-known/oauth-protected-resource')) return false;
+/** Refuses every request, whatever key it has, and names its authorization server. */
+const challenging = (server) => ({ request, response }) => {
+  const metadata = '/.well-known/oauth-protected-resource';
+  if (request.url.startsWith(metadata)) {
     const document = { resource: server.url, authorization_servers: ['https://192.0.2.1'] };
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
-    return true;
-  };
+  } else {
+    const challenge = `Bearer resource_metadata="http://${server.address}${metadata}"`;
+    response.writeHead(401, { 'www-authenticate': challenge }).end();
+  }
+  return true;
+};
+
+test('a server that announces OAuth beside headers: requiresOAuth: false may be meant', async () => {
+  const server = await fixtures.server();
+  server.fault = challenging(server);
   const srv = { type: 'streamable-http', url: server.url, headers: { 'X-Api-Key': 'the key' } };
   const settings = { allowedAddresses: [server.address] };
   const warned = await withServers({ srv }, settings).run(['check', '--json']);
   const warnings = [expect.stringContaining('set `requiresOAuth: false`')];
-  expect(warned.json().servers).toEqual([expect.objectContaining({ warnings })]);
-  const { code, json } = await withServers({ srv: { ...srv, requiresOAuth: false } }, settings).run([
-    'check',
-    '--json',
-  ]);
-  expect(code).toBe(0);
-  expect(json().servers[0].warnings).toBeUndefined();
+  expect(warned.json().servers).toEqual([expect.objectContaining({ ok: false, warnings })]);
+  const told = await withServers({ srv: { ...srv, requiresOAuth: false } }, settings).run(['check', '--json']);
+  expect(told.json().servers[0].authorization.type).toBe('none');
+  expect(told.json().servers[0].warnings).toBeUndefined();
 });
