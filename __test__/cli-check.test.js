@@ -262,17 +262,19 @@ test('--trace says where the traffic is, in a file that nobody else reads', asyn
 });
 
 /** Refuses every request, whatever key it has, and names its authorization server. */
-const challenging = (server) => ({ request, response }) => {
-  const metadata = '/.well-known/oauth-protected-resource';
-  if (request.url.startsWith(metadata)) {
-    const document = { resource: server.url, authorization_servers: ['https://192.0.2.1'] };
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
-  } else {
-    const challenge = `Bearer resource_metadata="http://${server.address}${metadata}"`;
-    response.writeHead(401, { 'www-authenticate': challenge }).end();
-  }
-  return true;
-};
+const challenging =
+  (server) =>
+  ({ request, response }) => {
+    const metadata = '/.well-known/oauth-protected-resource';
+    if (request.url.startsWith(metadata)) {
+      const document = { resource: server.url, authorization_servers: ['https://192.0.2.1'] };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
+    } else {
+      const challenge = `Bearer resource_metadata="http://${server.address}${metadata}"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+    }
+    return true;
+  };
 
 test('a server that announces OAuth beside headers: requiresOAuth: false may be meant', async () => {
   const server = await fixtures.server();

@@ -74,8 +74,25 @@ function spawnHint({ message, server }) {
   return 'Install the command, or correct `command`, `cwd` and `stderr`.';
 }
 
-function timeoutHint({ message, server, transport, address }) {
-  const limit = 'raise `initTimeout` (milliseconds)';
+/** Without `initTimeout`. */
+const INIT_TIMEOUT_MS = 30_000;
+
+/**
+ * @param known.timeout  of the command line, in seconds
+ * @param known.asked    who took too long to answer a request, `server` or `tool`; the connection was there
+ */
+function timeoutHint({ message, server, transport, address, timeout, asked, isTyped }) {
+  if (asked) return `The ${asked} took longer than --timeout (${timeout} s): give a longer one.`;
+  const initTimeout = server?.initTimeout ?? INIT_TIMEOUT_MS;
+  const isOurs = timeout !== undefined && timeout * 1000 <= initTimeout;
+  const ended = isOurs ? `--timeout ended it after ${timeout} s. ` : '';
+  const raise = 'raise `initTimeout` (milliseconds)';
+  const isBoth = timeout * 1000 === initTimeout && !isTyped;
+  const limit = isOurs ? `give a longer --timeout${isBoth ? `, and ${raise}` : ''}` : raise;
+  return ended + silenceHint({ message, server, transport, address, limit });
+}
+
+function silenceHint({ message, server, transport, address, limit }) {
   if (transport === 'stdio' && /it wrote to stdout what is no message/.test(message)) {
     return 'See that the command is an MCP server over stdio: some are so only with an argument such as `stdio` in `args`.';
   }

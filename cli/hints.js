@@ -6,6 +6,7 @@
 
 const { httpHint, invalidResponseHint, tlsHint, unreachableHint } = require('./hints-http');
 const { endedHint, spawnHint, timeoutHint } = require('./hints-stdio');
+const { typedHint } = require('./hints-typed');
 
 /** The address is not the server's. */
 const OF_METADATA = /: the metadata service cannot be asked: /;
@@ -49,6 +50,18 @@ const credentialsOf = (server) => {
   if (server?.apiKey) return '`apiKey`';
   return Object.keys(server?.headers ?? {}).length > 0 ? '`headers`' : undefined;
 };
+
+/** The address is the authorization server's. */
+const BLOCKED =
+  /targets a blocked address: ([\w.:[\]-]+:\d+)\. .* adds it to (mcpSettings\.allowed(?:Addresses|Domains))/;
+
+function discoveryHint({ message }) {
+  const [, address, setting] = BLOCKED.exec(message) ?? [];
+  if (address) return `If the authorization server is meant to be there, add "${address}" to ${setting}.`;
+  return /another issuer/.test(message)
+    ? 'Who runs the server corrects its metadata; or give `client_id`, `authorization_url` and `token_url` in `oauth`.'
+    : 'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.';
+}
 
 function flowHint({ login, message }) {
   if (/invalid_client|unauthorized_client/.test(message)) return CLIENT;
@@ -95,10 +108,7 @@ const HINTS = {
   MCP_REAUTHENTICATION_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REFRESH_FAILED: ({ login }) => `Try again later; if it stays, log in again: ${login}`,
-  MCP_OAUTH_DISCOVERY_FAILED: ({ message }) =>
-    /another issuer/.test(message)
-      ? 'Who runs the server corrects its metadata; or give `client_id`, `authorization_url` and `token_url` in `oauth`.'
-      : 'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.',
+  MCP_OAUTH_DISCOVERY_FAILED: discoveryHint,
   MCP_OAUTH_REGISTRATION_FAILED: byHand,
   MCP_OAUTH_EXCHANGE_FAILED: () => CLIENT,
   MCP_OAUTH_FLOW_FAILED: flowHint,
@@ -123,7 +133,8 @@ const statusOf = ({ status, message }) =>
 
 /** One sentence, or `undefined` where there is nothing to say. */
 function hintFor(code, known = {}) {
-  return HINTS[code]?.({ ...known, message: known.message ?? '', status: statusOf(known) });
+  const hint = HINTS[code]?.({ ...known, message: known.message ?? '', status: statusOf(known) });
+  return hint && known.isTyped ? typedHint(hint) : hint;
 }
 
 module.exports = { HINTS, hintFor };

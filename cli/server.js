@@ -25,6 +25,7 @@ function knownOf({ config, userVars, api }, name, options) {
   const run = (command) => `npx librechat-mcp-native ${command} ${named}`;
   return {
     name,
+    isTyped: config.isTyped,
     address: addressOf(api, server, userVars.of(name)),
     login: run('login') + values,
     obo: `${run('obo')} < token.txt`,
@@ -73,7 +74,10 @@ function obstacle(context, name) {
     const member = [...issue.path].join('.');
     const kept = unexpandedIn(context.api, server).find(({ path }) => path.join('.') === member);
     const why = kept ? `${issue.message}; it ${kept.message}` : issue.message;
-    return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${member}: ${why}` });
+    return summary(
+      { code: 'MCP_INVALID_CONFIG', message: `${where}: ${member}: ${why}` },
+      { isTyped: context.config.isTyped },
+    );
   }
   const known = knownOf(context, name);
   const variables = missingVariables(server);

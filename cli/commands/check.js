@@ -97,7 +97,7 @@ async function tryServer(context, result, options) {
     result.ok = true;
   } catch (error) {
     const oauth = (await asking).type === 'oauth';
-    result.error = summary(error, knownOf(context, name, { oauth }));
+    result.error = summary(error, knownOf(context, name, { oauth, timeout: options.timeout }));
   }
   const { ready } = result.authorization;
   result.authorization = { ...(await asking), ready };

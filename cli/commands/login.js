@@ -53,7 +53,9 @@ module.exports = async function login(name, options) {
     waiting?.close();
     if (!result?.success) {
       const error = result?.error ?? { code: 'MCP_INTERNAL', message: 'The server could not be reached' };
-      return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth', isLogin: true })));
+      return fail(
+        summary(error, knownOf(context, name, { oauth: type === 'oauth', isLogin: true, timeout: options.timeout })),
+      );
     }
     const tools = result.tools?.length ?? 0;
     if (options.json) printJson({ name, ok: true, asked, tools: (result.tools ?? []).map((tool) => tool.name) });
