@@ -74,9 +74,15 @@ describe('resources and prompts', () => {
     expect(await run(['prompts', 'srv'])).toMatchObject({ code: 0, stdout: '0 prompts\n' });
     const missing = await run(['read', 'everything', 'demo://no-such']);
     expect(missing).toMatchObject({ code: 1, stdout: expect.stringContaining('✗ everything: ') });
+    expect(missing.stdout).toContain('→ What there is to read: npx librechat-mcp-native resources everything');
+    expect(missing.stdout).not.toMatch(/(MCP error -\d+: )\1/);
+    const lacking = await run(['get', 'everything', 'args-prompt']);
+    expect(lacking).toMatchObject({ code: 1, stdout: expect.stringContaining('→ The prompt needs city=…\n') });
+    expect(lacking.stdout).not.toMatch(/(MCP error -\d+: )\1/);
     const prompt = await run(['get', 'everything', 'no-such', '--json']);
     expect(prompt.code).toBe(1);
-    expect(prompt.json()).toMatchObject({ ok: false, error: { code: 'MCP_SERVER_ERROR' } });
+    expect(prompt.json()).toMatchObject({ version: 1, ok: false, error: { code: 'MCP_SERVER_ERROR' } });
+    expect(prompt.json().error.hint).toMatch(/^Its prompts: .*args-prompt/);
   });
 });
 
@@ -188,6 +194,9 @@ describe('arguments', () => {
     expect(png.subarray(1, 4).toString()).toBe('PNG');
     await run([...call, 'logo', '--json']);
     expect(readFileSync(join(folder, 'logo'))).toEqual(png);
+    const resource = ['get-resource-reference', 'resourceType=Text', 'resourceId=1'];
+    await run(['call', 'everything', ...resource, '--save', 'texts/']);
+    expect(readFileSync(join(folder, 'texts', '1.txt'), 'utf8')).toMatch(/^Resource 1: /);
     const nowhere = await run([...call, 'no/such/folder/logo.png']);
     expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot be written') });
     const text = await run(['call', 'everything', 'echo', 'message=a', '--save', 'text']);

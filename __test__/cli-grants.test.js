@@ -42,6 +42,7 @@ describe('login', () => {
     const { code, json, stdout } = await run(['login', 'srv', '--json']);
     expect(code).toBe(0);
     expect(json()).toEqual({
+      version: 1,
       name: 'srv',
       ok: true,
       asked: false,
@@ -179,6 +180,7 @@ describe('obo, for an enterprise grant', () => {
     const { code, stdout, stderr } = await run(['obo', 'srv', '--json'], { input });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
+      version: 1,
       name: 'srv',
       ok: true,
       expiresIn: expect.any(Number),

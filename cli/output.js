@@ -4,6 +4,7 @@ const Table = require('cli-table3');
 const { createSpinner } = require('nanospinner');
 const colors = require('picocolors');
 const { cut, width, wrapped, wrappedHint } = require('./columns');
+const { EXIT } = require('./failure');
 const { hintFor } = require('./hints');
 
 /** Below this a table is no help. */
@@ -146,6 +147,8 @@ function summary(error, known) {
   const message = clean(
     textOf(error.message)
       .replace(/[ \t\r\n]+/g, ' ')
+      // A server's SDK may have written it, too.
+      .replace(/^(MCP error -?\d+: )\1+/, '$1')
       .trim(),
   );
   return {
@@ -156,6 +159,13 @@ function summary(error, known) {
       hintFor(name, { ...known, message, status: error.status }) ??
       'Look at the log: MCP_NATIVE_LOG=debug shows it.',
   };
+}
+
+/** Tells of a server that failed, as `options.json` says, and returns the exit code. */
+function tellFailure(name, error, options) {
+  if (options.json) printJson({ version: 1, name, ok: false, error });
+  else printFailure(name, error);
+  return error.code === 'MCP_INVALID_CONFIG' ? EXIT.usage : EXIT.failed;
 }
 
 function printFailure(name, { hint, ...cause }) {
@@ -206,4 +216,5 @@ module.exports = {
   progress,
   reportFailure,
   summary,
+  tellFailure,
 };

@@ -21,9 +21,15 @@ module.exports = async function check(given, options) {
     for (const name of names) serverOf(context.config, name);
     const wanted = names.length > 0 ? [...new Set(names)] : Object.keys(context.config.servers);
     const results = await checkAll(context, wanted, options);
-    return results.every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
+    return exitCodeOf(results);
   });
 };
+
+function exitCodeOf(results) {
+  const failed = results.filter(({ ok }) => !ok);
+  if (failed.length === 0) return EXIT.ok;
+  return failed.every(({ error }) => error.code === 'MCP_INVALID_CONFIG') ? EXIT.usage : EXIT.failed;
+}
 
 /** The runtime reads the variable when it is made; a file that it cannot write it would only warn of. */
 function traceTo(file) {

@@ -36,7 +36,7 @@ module.exports = async function inspect(file, options) {
     });
     let forget;
     try {
-      if (options.json) printJson({ ok: true, address: server.address });
+      if (options.json) printJson({ version: 1, ok: true, address: server.address });
       else print(`Open this address, which is good for one page; Ctrl+C ends it:\n\n  ${server.address}\n`);
       if (options.browser) forget = openPrivately(server.address);
       // Each failure stands in its server's state.

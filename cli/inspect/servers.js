@@ -1,11 +1,12 @@
 /** The servers of the configuration as the page shows them: how each one is, requests, and logins. */
 
 const { authorizationOf } = require('../authorization');
-const { missingVariables, serverOf } = require('../config');
+const { serverOf } = require('../config');
 const { checkToken, claimsOf, exchangeOf } = require('../exchange');
 const { summary } = require('../output');
 const { USER } = require('../runtime');
 const { knownOf, obstacle, transportOf } = require('../server');
+const { missingVariables } = require('../unexpanded');
 const { refreshLogin } = require('./refresh');
 
 /** How many servers are connected at a time when the page begins. */
