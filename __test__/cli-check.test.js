@@ -125,7 +125,7 @@ describe('the width', () => {
     const obo = { type: 'streamable-http', url: 'https://192.0.2.1/mcp', obo: { scopes: 'api://x/.default' } };
     const { run } = withServers({ 'orders of the shop': obo }, { allowedAddresses: ['192.0.2.1:443'] });
     const { stdout } = await run(['check'], { env: { COLUMNS: '50' } });
-    expect(stdout).toContain('\n    npx librechat-mcp-native obo 'orders of the shop' < token.txt\n');
+    expect(stdout).toContain("\n    npx librechat-mcp-native obo 'orders of the shop' < token.txt\n");
   });
 });
 
@@ -217,10 +217,18 @@ describe('formats', () => {
       hint: 'Write the value itself there.',
     });
     expect(transport).toBe(null);
-    for (const command of [['tools', 'odd'], ['login', 'odd']]) {
+    for (const command of [
+      ['tools', 'odd'],
+      ['login', 'odd'],
+    ]) {
       const failed = await run([...command, '--json']);
       expect(failed.code).toBe(2);
-      expect(failed.json()).toMatchObject({ version: 1, name: 'odd', ok: false, error: { code: 'MCP_INVALID_CONFIG' } });
+      expect(failed.json()).toMatchObject({
+        version: 1,
+        name: 'odd',
+        ok: false,
+        error: { code: 'MCP_INVALID_CONFIG' },
+      });
     }
   });
 
@@ -251,6 +259,20 @@ describe('formats', () => {
     expect(failure.message).toBe(shown);
     expect(text).toBe(`${shown}\n${error.hint}`);
     expect(shown).toContain(']]></failure></testcase><testcase');
+  });
+
+  test('a configuration that cannot be read: one case, one annotation', async () => {
+    const { run } = cli({ 'librechat.yaml': 'mcpServers:\n  a: {\n' });
+    const junit = await run(['check', '--format', 'junit']);
+    expect(junit).toMatchObject({ code: 2, stderr: expect.stringContaining('librechat.yaml:') });
+    const elements = parseXml(junit.stdout);
+    expect(elements.map(([name]) => name)).toEqual(['testsuites', 'testsuite', 'testcase', 'failure']);
+    expect(elements[3][1]).toMatchObject({ type: 'MCP_INVALID_CONFIG' });
+    const github = await run(['check', '--format', 'github']);
+    expect(github).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/^::error file=librechat\.yaml,line=\d+,.*\n$/),
+    });
   });
 
   /** As GitHub's runner reads a line, spaces before it left out; `undefined` where it is no command. */

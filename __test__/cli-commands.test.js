@@ -277,7 +277,8 @@ describe('logins that are stored', () => {
     writeFileSync(join(folder, 'other.yaml'), JSON.stringify(other));
     const { code, stdout } = await run(['logout', 'srv', '--config', 'other.yaml']);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/Logged out of srv; 0 tokens revoked\n✗ srv: Token revocation failed: HTTP 40\d/);
+    expect(stdout).toMatch(/^! Forgot the login to srv; 0 tokens revoked\n✗ srv: Token revocation failed: HTTP 40\d/);
+    expect(stdout).toContain('→ Whoever has a copy of the tokens');
     expect((await authorizationServer.introspect(token)).active).toBe(true);
     expect(await run(['tokens'])).toMatchObject({ code: 0, stdout: 'No logins are stored.\n' });
   });

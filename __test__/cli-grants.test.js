@@ -118,13 +118,13 @@ describe('check', () => {
       hint: expect.stringMatching(hint),
     });
     expect(errors).toEqual({
-      missing: error('MCP_GRANT_FAILED', /no-such-file\) cannot be read/, /login "missing"/),
+      missing: error('MCP_GRANT_FAILED', /no-such-file\) cannot be read/, /login missing$/),
       closed: error(
         'MCP_ADDRESS_NOT_ALLOWED',
         /metadata service/,
         new RegExp(`"${address}" to mcpSettings.allowedAddresses`),
       ),
-      refused: error('MCP_GRANT_FAILED', /unsupported_grant_type/, /login "refused"/),
+      refused: error('MCP_GRANT_FAILED', /unsupported_grant_type/, /login refused$/),
       workloadOfHost: error('MCP_INVALID_CONFIG', /needs getWorkloadAssertion/, /oauth\.assertion\.file/),
       keyOfHost: error('MCP_INVALID_CONFIG', /needs getClientAssertion/, /private_key_jwt\.key_file/),
       wrong: error('MCP_INVALID_CONFIG', /librechat\.yaml:\d+: oauth\.grant/, /validate/),
@@ -213,6 +213,6 @@ describe('obo, for an enterprise grant', () => {
     const { run } = await enterprise();
     const { code, stdout } = await run(['login', 'srv']);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/Users do not log in to this server.*librechat-mcp-native obo "srv"/s);
+    expect(stdout).toMatch(/Users do not log in to this server.*librechat-mcp-native obo srv /s);
   });
 });

@@ -18,6 +18,21 @@ function missingVariable(words) {
 const saidIn = (message) =>
   /(?:last lines of its stderr|it wrote to stdout what is no message): (.*)$/.exec(message)?.[1];
 
+/** What a stack has around the error itself. */
+const STACK = /^\s*(?:at .+|node:internal\S*|\^+|throw \w+;?|[{}]+|Node\.js v\S+)\s*$/;
+const STDERR = 'last lines of its stderr: ';
+
+/** A message with what its process said last: the error first, and no stack. */
+function withoutStack(message) {
+  const [before, said] = message.split(STDERR);
+  if (said === undefined) return message;
+  const lines = said.split(' | ');
+  const telling = lines.filter((line) => !STACK.test(line));
+  const isError = (line) => /^(?:\w+: )*\w*Error\b.*?:/.test(line);
+  const sorted = [...telling.filter(isError), ...telling.filter((line) => !isError(line))];
+  return before + STDERR + (sorted.length > 0 ? sorted : lines).join(' | ');
+}
+
 /** By what a process said last. */
 const WORDS = [
   [
@@ -106,4 +121,4 @@ function silenceHint({ message, server, transport, address, limit }) {
   return `${address ?? 'The server'} took the request and stayed silent: if it is slow, ${limit}; else see that \`url\` and \`type\` are right.`;
 }
 
-module.exports = { endedHint, spawnHint, timeoutHint };
+module.exports = { endedHint, spawnHint, timeoutHint, withoutStack };

@@ -24,6 +24,8 @@ const byHand = ({ name = 'SERVER' }) =>
 const CLIENT =
   "Correct `oauth.client_id`, and `oauth.client_secret` or `oauth.private_key_jwt`, after the provider's registration.";
 
+const NOT_LOGGED_IN = 'You are not logged in to this server yet. ';
+
 /** 401 or 403. */
 function authorizationHint(known) {
   const { oauth, login, isLogin, ofLogin, server, message, status } = known;
@@ -31,9 +33,9 @@ function authorizationHint(known) {
   if (oauth && isLogin) return "Look at the server's log: it refuses the token that this login has got.";
   const credentials = credentialsOf(server);
   if (oauth && credentials && server.oauth === undefined && server.requiresOAuth === undefined) {
-    return `Run: ${login} – or, if ${credentials} are to be enough, correct them and set \`requiresOAuth: false\`.`;
+    return `${NOT_LOGGED_IN}Run: ${login} – or, if ${credentials} are to be enough, correct them and set \`requiresOAuth: false\`.`;
   }
-  if (oauth) return `Run: ${login}`;
+  if (oauth) return `${NOT_LOGGED_IN}Run: ${login}`;
   if (ofLogin) return OF_LOGIN;
   if (credentials) {
     return status === 403
@@ -41,7 +43,8 @@ function authorizationHint(known) {
       : `The server refuses the credentials of ${credentials}: correct them; its documentation names the header and its form.`;
   }
   return status === 403
-    ? 'The server lets this program do nothing: it may want credentials in `headers` or `apiKey`, or know this address.'
+    ? 'The server refuses this program, and asks for no login: it may want credentials in `headers` or `apiKey`, or take ' +
+        'requests from some addresses only; its words, if any, say which.'
     : 'The server wants credentials, and offers no login: put its key into `headers` or `apiKey`; ' +
         'set `requiresOAuth: true` if users are to log in.';
 }
@@ -112,6 +115,8 @@ const HINTS = {
   MCP_OAUTH_REGISTRATION_FAILED: byHand,
   MCP_OAUTH_EXCHANGE_FAILED: () => CLIENT,
   MCP_OAUTH_FLOW_FAILED: flowHint,
+  MCP_OAUTH_REVOCATION_FAILED: () =>
+    "Whoever has a copy of the tokens can use them until they expire: revoke them on the provider's own page.",
   MCP_OAUTH_TIMEOUT: ({ name = 'SERVER', login }) =>
     `Begin again, and authorize in time (--timeout): ${login} – if the provider's page complained of redirect_uri, ` +
     `register ${redirectUris(name)}.`,

@@ -6,6 +6,7 @@ const colors = require('picocolors');
 const { cut, width, wrapped, wrappedHint } = require('./columns');
 const { EXIT } = require('./failure');
 const { hintFor } = require('./hints');
+const { withoutStack } = require('./hints-stdio');
 
 /** Below this a table is no help. */
 const MIN_COLUMN = 12;
@@ -145,7 +146,7 @@ function summary(error, known) {
   const { mcpCode, code = mcpCode } = error;
   const name = typeof code === 'number' ? mcpCode : code;
   const message = clean(
-    textOf(error.message)
+    withoutStack(textOf(error.message))
       .replace(/[ \t\r\n]+/g, ' ')
       // A server's SDK may have written it, too.
       .replace(/^(MCP error -?\d+: )\1+/, '$1')

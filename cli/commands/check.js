@@ -3,10 +3,10 @@
 const { closeSync, openSync, statSync } = require('node:fs');
 const { resolve } = require('node:path');
 const { authorizationOf } = require('../authorization');
-const { isMapping, serverOf } = require('../config');
+const { DEFAULT_FILE, isMapping, serverOf } = require('../config');
 const { EXIT, Failure } = require('../failure');
 const { summary } = require('../output');
-const { reportOf } = require('../reports');
+const { reportBroken, reportOf } = require('../reports');
 const { openIdConfig, withRuntime } = require('../runtime');
 const { connect, knownOf, obstacle, transportOf, withoutEffect } = require('../server');
 
@@ -22,6 +22,9 @@ module.exports = async function check(given, options) {
     const wanted = names.length > 0 ? [...new Set(names)] : Object.keys(context.config.servers);
     const results = await checkAll(context, wanted, options);
     return exitCodeOf(results);
+  }).catch((error) => {
+    if (error instanceof Failure) reportBroken(file ?? DEFAULT_FILE, error, options);
+    throw error;
   });
 };
 

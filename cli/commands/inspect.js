@@ -31,7 +31,7 @@ module.exports = async function inspect(file, options) {
       ['roots', (parameters) => questions.setRoots(parameters)],
     ]);
     const first = () => [servers.event, questions.event, traffic.event];
-    const server = await startServer({ port: options.port, feed, first, actions }).catch((error) => {
+    const server = await startServer({ port: options.port ?? 0, feed, first, actions }).catch((error) => {
       throw new Failure(`The page cannot be served: ${error.message}`, { hint: 'Name another port: --port 8123' });
     });
     let forget;
