@@ -1,6 +1,7 @@
 /** Hints for what no server of `broken-servers/` does. */
 
 const { hintFor } = require('../cli/hints');
+const { withoutStack } = require('../cli/hints-stdio');
 
 const stdio = (server) => ({ transport: 'stdio', server: { command: 'node', args: ['x'], ...server } });
 const web = (server) => ({ transport: 'streamable-http', address: 'a:80', server: { url: 'http://a/mcp', ...server } });
@@ -153,6 +154,13 @@ test('an authorization server at a blocked address: which one, and where it is a
   expect(hint('allowedAddresses')).toMatch(/add "10\.0\.0\.1:9000" to mcpSettings\.allowedAddresses\.$/);
   expect(hint('allowedDomains')).toMatch(/to mcpSettings\.allowedDomains\.$/);
   expect(hint('allowedAddresses', { isTyped: true })).toMatch(/takes a librechat\.yaml with this server\.$/);
+});
+
+test('of a crash: the error first, and no stack', () => {
+  const stack = ['node:internal/modules/run_main:123', '    throw err;', '    ^', 'Loading notes'];
+  stack.push('TypeError: no notes', '    at main (/srv/notes.js:1:2)', 'Node.js v22.1.0');
+  expect(withoutStack(ended(stack.join(' | ')))).toBe(ended('TypeError: no notes | Loading notes'));
+  expect(withoutStack(ended('    at main (/srv/notes.js:1:2)'))).toBe(ended('    at main (/srv/notes.js:1:2)'));
 });
 
 test('what a server says is not repeated', () => {

@@ -108,7 +108,7 @@ describe('check', () => {
       missing: error('MCP_SPAWN_FAILED', /nonexistent/, /no such file: correct the path/),
       variable: error('MCP_MISSING_ENV', /CLI_TEST_NOT_SET/, /in the environment or in \.env/),
       personal: error('MCP_MISSING_USER_VARS', /KEY/, /--user-vars .*"personal": \{ KEY: /),
-      obo: error('OBO_MISSING_UPSTREAM_TOKEN', /token/, /librechat-mcp-native obo "obo"/),
+      obo: error('OBO_MISSING_UPSTREAM_TOKEN', /token/, /librechat-mcp-native obo obo /),
       wrong: error('MCP_INVALID_CONFIG', /librechat\.yaml:\d+: url/, /validate/),
     });
     const authorization = Object.fromEntries(json().servers.map((server) => [server.name, server.authorization]));
