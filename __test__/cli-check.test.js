@@ -35,16 +35,16 @@ describe('the width', () => {
     [
       60,
       `1 of 4 servers work
-✓ everything    stdio            #   13 tools  no login
-✗ personal      sse              –          –  each user se…
+✓ everything                   stdio            #   13 tools
+✗ personal                     sse              –          –
   The server needs values that each user sets: KEY
     (MCP_MISSING_USER_VARS)
   → Each user sets KEY in LibreChat; here, --user-vars names
     a YAML file with the values: "personal": { KEY: "…" }
-✗ socket        websocket        –          –
+✗ socket                       websocket        –          –
   librechat.yaml:30: url: Required (MCP_INVALID_CONFIG)
   → ${CORRECT}
-✗ 日本語のサ…   stdio            –          –
+✗ 日本語のサー…th-a-long-name  stdio            –          –
   The environment lacks CLI_TEST_NOT_SET (MCP_MISSING_ENV)
   → ${LACKS}
 `,
@@ -52,15 +52,15 @@ describe('the width', () => {
     [
       80,
       `1 of 4 servers work
-✓ everything              stdio            #   13 tools  no login
-✗ personal                sse              –          –  each user sets KEY
+✓ everything                         stdio            #   13 tools  no login
+✗ personal                           sse              –          –  each user s…
   The server needs values that each user sets: KEY (MCP_MISSING_USER_VARS)
   → Each user sets KEY in LibreChat; here, --user-vars names a YAML file with
     the values: "personal": { KEY: "…" }
-✗ socket                  websocket        –          –
+✗ socket                             websocket        –          –
   librechat.yaml:30: url: Required (MCP_INVALID_CONFIG)
   → ${CORRECT}
-✗ 日本語のサーバー-with…  stdio            –          –
+✗ 日本語のサーバー-with-a-long-name  stdio            –          –
   The environment lacks CLI_TEST_NOT_SET (MCP_MISSING_ENV)
   → ${LACKS}
 `,
@@ -98,11 +98,34 @@ describe('the width', () => {
     }
   });
 
+  test('names that differ at their end do so where they are cut', async () => {
+    const server = { command: 'x', args: ['${CLI_TEST_NOT_SET}'] };
+    const names = ['read', 'write'].map((end) => `production-customer-relations-of-everybody-${end}`);
+    const { run } = withServers(Object.fromEntries(names.map((name) => [name, server])));
+    for (const columns of [45, 60]) {
+      const { stdout } = await run(['check'], { env: { COLUMNS: String(columns) } });
+      const shown = stdout.split('\n').filter((line) => line.startsWith('✗'));
+      expect(shown.map((line) => /…\S*(read|write) /.exec(line)?.[1]).sort()).toEqual(['read', 'write']);
+      expect(stdout.split('\n').filter((line) => columnsOf(line) > columns)).toEqual([]);
+    }
+  });
+
+  test('what stands behind a command of a hint is wrapped', async () => {
+    const server = await fixtures.server();
+    server.fault = challenging(server);
+    const srv = { type: 'streamable-http', url: server.url, headers: { A: 'b' } };
+    const { run } = withServers({ srv }, { allowedAddresses: [server.address] });
+    const { stdout } = await run(['check'], { env: { COLUMNS: '50' } });
+    expect(stdout).toMatch(/npx librechat-mcp-native login \S+/);
+    expect(stdout).toMatch(/are to be enough/);
+    expect(stdout.split('\n').filter((line) => columnsOf(line) > 50)).toEqual([]);
+  });
+
   test('a command of a hint stays in one line, to be copied', async () => {
     const obo = { type: 'streamable-http', url: 'https://192.0.2.1/mcp', obo: { scopes: 'api://x/.default' } };
     const { run } = withServers({ 'orders of the shop': obo }, { allowedAddresses: ['192.0.2.1:443'] });
     const { stdout } = await run(['check'], { env: { COLUMNS: '50' } });
-    expect(stdout).toContain('\n    npx librechat-mcp-native obo "orders of the shop" < token.txt\n');
+    expect(stdout).toContain("\n    npx librechat-mcp-native obo 'orders of the shop' < token.txt\n");
   });
 });
 
@@ -126,8 +149,8 @@ describe('a terminal', () => {
     // Each line was begun anew: nothing of the progress is left in it.
     const lines = shown.split('\n').map((line) => line.split(AT_FIRST_COLUMN).at(-1));
     const left = stripVTControlCharacters(lines.join('\n'));
-    expect(left).toMatch(/^✓ everything {14}stdio /m);
-    expect(left).toMatch(/^✗ personal {16}sse /m);
+    expect(left).toMatch(/^✓ everything {25}stdio /m);
+    expect(left).toMatch(/^✗ personal {27}sse /m);
     expect(left).not.toContain('waiting for');
   });
 
@@ -182,6 +205,33 @@ describe('formats', () => {
     expect(await run(['check', '--format', 'html'])).toMatchObject({ code: 2, stdout: '' });
   });
 
+  test('what no environment can mend, and a transport that nobody knows: exit code 2', async () => {
+    const wrong = { unfilled: { command: '${CLI_TEST_NOT_SET}', args: [] }, odd: { type: 'bogus', url: 'https://x' } };
+    const { run } = withServers(wrong);
+    const { code, json } = await run(['check', '--json']);
+    expect(code).toBe(2);
+    const [{ error }, { transport }] = json().servers;
+    expect(error).toEqual({
+      code: 'MCP_INVALID_CONFIG',
+      message: expect.stringMatching(/: command: keeps \$\{CLI_TEST_NOT_SET\} as written: no variable is filled in/),
+      hint: 'Write the value itself there.',
+    });
+    expect(transport).toBe(null);
+    for (const command of [
+      ['tools', 'odd'],
+      ['login', 'odd'],
+    ]) {
+      const failed = await run([...command, '--json']);
+      expect(failed.code).toBe(2);
+      expect(failed.json()).toMatchObject({
+        version: 1,
+        name: 'odd',
+        ok: false,
+        error: { code: 'MCP_INVALID_CONFIG' },
+      });
+    }
+  });
+
   /** As a parser of XML that is not ours reads it: `[element, attributes, text]`, in the order of the document. */
   function parseXml(text) {
     const program =
@@ -209,6 +259,20 @@ describe('formats', () => {
     expect(failure.message).toBe(shown);
     expect(text).toBe(`${shown}\n${error.hint}`);
     expect(shown).toContain(']]></failure></testcase><testcase');
+  });
+
+  test('a configuration that cannot be read: one case, one annotation', async () => {
+    const { run } = cli({ 'librechat.yaml': 'mcpServers:\n  a: {\n' });
+    const junit = await run(['check', '--format', 'junit']);
+    expect(junit).toMatchObject({ code: 2, stderr: expect.stringContaining('librechat.yaml:') });
+    const elements = parseXml(junit.stdout);
+    expect(elements.map(([name]) => name)).toEqual(['testsuites', 'testsuite', 'testcase', 'failure']);
+    expect(elements[3][1]).toMatchObject({ type: 'MCP_INVALID_CONFIG' });
+    const github = await run(['check', '--format', 'github']);
+    expect(github).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/^::error file=librechat\.yaml,line=\d+,.*\n$/),
+    });
   });
 
   /** As GitHub's runner reads a line, spaces before it left out; `undefined` where it is no command. */
@@ -261,23 +325,30 @@ test('--trace says where the traffic is, in a file that nobody else reads', asyn
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('none/traffic.ndjson') });
 });
 
-test('a server that announces OAuth beside headers: requiresOAuth: false may be meant', async () => {
-  const server = await fixtures.server();
-  server.fault = ({ request, response }) => {
-    if (!request.url.startsWith('/.well-known/oauth-protected-resource')) return false;
-    const document = { resource: server.url, authorization_servers: ['https://192.0.2.1'] };
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
+/** Refuses every request, whatever key it has, and names its authorization server. */
+const challenging =
+  (server) =>
+  ({ request, response }) => {
+    const metadata = '/.well-known/oauth-protected-resource';
+    if (request.url.startsWith(metadata)) {
+      const document = { resource: server.url, authorization_servers: ['https://192.0.2.1'] };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
+    } else {
+      const challenge = `Bearer resource_metadata="http://${server.address}${metadata}"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+    }
     return true;
   };
+
+test('a server that announces OAuth beside headers: requiresOAuth: false may be meant', async () => {
+  const server = await fixtures.server();
+  server.fault = challenging(server);
   const srv = { type: 'streamable-http', url: server.url, headers: { 'X-Api-Key': 'the key' } };
   const settings = { allowedAddresses: [server.address] };
   const warned = await withServers({ srv }, settings).run(['check', '--json']);
   const warnings = [expect.stringContaining('set `requiresOAuth: false`')];
-  expect(warned.json().servers).toEqual([expect.objectContaining({ warnings })]);
-  const { code, json } = await withServers({ srv: { ...srv, requiresOAuth: false } }, settings).run([
-    'check',
-    '--json',
-  ]);
-  expect(code).toBe(0);
-  expect(json().servers[0].warnings).toBeUndefined();
+  expect(warned.json().servers).toEqual([expect.objectContaining({ ok: false, warnings })]);
+  const told = await withServers({ srv: { ...srv, requiresOAuth: false } }, settings).run(['check', '--json']);
+  expect(told.json().servers[0].authorization.type).toBe('none');
+  expect(told.json().servers[0].warnings).toBeUndefined();
 });

@@ -74,9 +74,15 @@ describe('resources and prompts', () => {
     expect(await run(['prompts', 'srv'])).toMatchObject({ code: 0, stdout: '0 prompts\n' });
     const missing = await run(['read', 'everything', 'demo://no-such']);
     expect(missing).toMatchObject({ code: 1, stdout: expect.stringContaining('✗ everything: ') });
+    expect(missing.stdout).toContain('→ What there is to read: npx librechat-mcp-native resources everything');
+    expect(missing.stdout).not.toMatch(/(MCP error -\d+: )\1/);
+    const lacking = await run(['get', 'everything', 'args-prompt']);
+    expect(lacking).toMatchObject({ code: 1, stdout: expect.stringContaining('→ The prompt needs city=…\n') });
+    expect(lacking.stdout).not.toMatch(/(MCP error -\d+: )\1/);
     const prompt = await run(['get', 'everything', 'no-such', '--json']);
     expect(prompt.code).toBe(1);
-    expect(prompt.json()).toMatchObject({ ok: false, error: { code: 'MCP_SERVER_ERROR' } });
+    expect(prompt.json()).toMatchObject({ version: 1, ok: false, error: { code: 'MCP_SERVER_ERROR' } });
+    expect(prompt.json().error.hint).toMatch(/^Its prompts: .*args-prompt/);
   });
 });
 
@@ -188,6 +194,9 @@ describe('arguments', () => {
     expect(png.subarray(1, 4).toString()).toBe('PNG');
     await run([...call, 'logo', '--json']);
     expect(readFileSync(join(folder, 'logo'))).toEqual(png);
+    const resource = ['get-resource-reference', 'resourceType=Text', 'resourceId=1'];
+    await run(['call', 'everything', ...resource, '--save', 'texts/']);
+    expect(readFileSync(join(folder, 'texts', '1.txt'), 'utf8')).toMatch(/^Resource 1: /);
     const nowhere = await run([...call, 'no/such/folder/logo.png']);
     expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot be written') });
     const text = await run(['call', 'everything', 'echo', 'message=a', '--save', 'text']);
@@ -257,7 +266,7 @@ describe('logins that are stored', () => {
     expect(await run(['tokens'])).toMatchObject({ code: 0, stdout: 'No logins are stored.\n' });
     const again = await run(['logout', 'srv', '--json']);
     expect(again.json()).toEqual({ version: 1, name: 'srv', ok: true, wasLoggedIn: false, revoked: 0 });
-    expect(await run(['check', 'srv'])).toMatchObject({ code: 1, stdout: expect.stringContaining('login "srv"') });
+    expect(await run(['check', 'srv'])).toMatchObject({ code: 1, stdout: expect.stringContaining('login srv') });
   });
 
   test('what cannot be revoked is forgotten all the same, and said', async () => {
@@ -268,7 +277,8 @@ describe('logins that are stored', () => {
     writeFileSync(join(folder, 'other.yaml'), JSON.stringify(other));
     const { code, stdout } = await run(['logout', 'srv', '--config', 'other.yaml']);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/Logged out of srv; 0 tokens revoked\n✗ srv: Token revocation failed: HTTP 40\d/);
+    expect(stdout).toMatch(/^! Forgot the login to srv; 0 tokens revoked\n✗ srv: Token revocation failed: HTTP 40\d/);
+    expect(stdout).toContain('→ Whoever has a copy of the tokens');
     expect((await authorizationServer.introspect(token)).active).toBe(true);
     expect(await run(['tokens'])).toMatchObject({ code: 0, stdout: 'No logins are stored.\n' });
   });

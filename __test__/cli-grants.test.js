@@ -42,6 +42,7 @@ describe('login', () => {
     const { code, json, stdout } = await run(['login', 'srv', '--json']);
     expect(code).toBe(0);
     expect(json()).toEqual({
+      version: 1,
       name: 'srv',
       ok: true,
       asked: false,
@@ -117,13 +118,13 @@ describe('check', () => {
       hint: expect.stringMatching(hint),
     });
     expect(errors).toEqual({
-      missing: error('MCP_GRANT_FAILED', /no-such-file\) cannot be read/, /login "missing"/),
+      missing: error('MCP_GRANT_FAILED', /no-such-file\) cannot be read/, /login missing$/),
       closed: error(
         'MCP_ADDRESS_NOT_ALLOWED',
         /metadata service/,
         new RegExp(`"${address}" to mcpSettings.allowedAddresses`),
       ),
-      refused: error('MCP_GRANT_FAILED', /unsupported_grant_type/, /login "refused"/),
+      refused: error('MCP_GRANT_FAILED', /unsupported_grant_type/, /login refused$/),
       workloadOfHost: error('MCP_INVALID_CONFIG', /needs getWorkloadAssertion/, /oauth\.assertion\.file/),
       keyOfHost: error('MCP_INVALID_CONFIG', /needs getClientAssertion/, /private_key_jwt\.key_file/),
       wrong: error('MCP_INVALID_CONFIG', /librechat\.yaml:\d+: oauth\.grant/, /validate/),
@@ -179,6 +180,7 @@ describe('obo, for an enterprise grant', () => {
     const { code, stdout, stderr } = await run(['obo', 'srv', '--json'], { input });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
+      version: 1,
       name: 'srv',
       ok: true,
       expiresIn: expect.any(Number),
@@ -211,6 +213,6 @@ describe('obo, for an enterprise grant', () => {
     const { run } = await enterprise();
     const { code, stdout } = await run(['login', 'srv']);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/Users do not log in to this server.*librechat-mcp-native obo "srv"/s);
+    expect(stdout).toMatch(/Users do not log in to this server.*librechat-mcp-native obo srv /s);
   });
 });

@@ -1,6 +1,7 @@
 /** Hints for what no server of `broken-servers/` does. */
 
 const { hintFor } = require('../cli/hints');
+const { withoutStack } = require('../cli/hints-stdio');
 
 const stdio = (server) => ({ transport: 'stdio', server: { command: 'node', args: ['x'], ...server } });
 const web = (server) => ({ transport: 'streamable-http', address: 'a:80', server: { url: 'http://a/mcp', ...server } });
@@ -96,6 +97,70 @@ test.each([
   ['a connection of a URL that ended', 'MCP_CONNECTION_LOST', web(), 'connection closed', /server's log/],
 ])('%s', (_, code, facts, message, expected) => {
   expect(hintFor(code, { ...facts, message })).toMatch(expected);
+});
+
+describe('time that ran out', () => {
+  const hint = (facts, message = 'in time') => hintFor('MCP_TIMEOUT', { ...facts, message });
+
+  test('of a request: --timeout', () => {
+    expect(hint({ ...stdio(), timeout: 4, asked: 'tool' })).toBe(
+      'The tool took longer than --timeout (4 s): give a longer one.',
+    );
+  });
+
+  test('of a connection: the shorter one of --timeout and `initTimeout`', () => {
+    const ours = hint({ ...stdio({ initTimeout: 60_000 }), timeout: 1 });
+    expect(ours).toMatch(/^--timeout ended it after 1 s\. If the server starts slowly, give a longer --timeout; else/);
+    const both = hint({ ...web(), timeout: 30 });
+    expect(both).toMatch(/^--timeout ended it after 30 s\. .*give a longer --timeout, and raise `initTimeout`/);
+    expect(hint({ ...web({ initTimeout: 1000 }), timeout: 30 })).not.toContain('--timeout');
+    expect(hint({ ...web({ initTimeout: 1000 }), timeout: 1, isTyped: true })).not.toContain('initTimeout');
+  });
+});
+
+describe('a server of the command line', () => {
+  const KEY = "--header 'Name: ${KEY}'";
+  const typed = (facts) => ({ ...facts, isTyped: true });
+  test.each([
+    ['MCP_AUTHORIZATION_REQUIRED', { ...web(), status: 401 }, '', `give its key: ${KEY}`],
+    ['MCP_AUTHORIZATION_REQUIRED', { ...web(), status: 403 }, '', `(${KEY})`],
+    ['MCP_AUTHORIZATION_REQUIRED', { ...web({ headers: { A: 'b' } }), status: 401 }, '', 'credentials of --header'],
+    ['MCP_CONNECTION_LOST', stdio(), ended('Missing NOTES_TOKEN'), '--env NOTES_TOKEN=…'],
+    [
+      'MCP_CONNECTION_LOST',
+      stdio({ env: { A_B: 'x' } }),
+      ended('A_B must be a number'),
+      'Correct A_B, given with --env A_B=…',
+    ],
+    ['MCP_CONNECTION_LOST', stdio(), ended('Cannot find module'), 'behind --'],
+    ['MCP_HTTP_STATUS', { ...web(), status: 405 }, answered('405'), 'give --type sse'],
+    ['MCP_HTTP_STATUS', { ...web(), transport: 'sse', status: 404 }, answered('404'), 'leave out --type'],
+    ['MCP_CONNECTION_FAILED', web(), 'failed: connection refused', 'the port in the address'],
+    ['MCP_CONNECTION_FAILED', web(), "the server's certificate is self-signed", 'takes a librechat.yaml'],
+    ['MCP_OAUTH_REGISTRATION_FAILED', web(), '', 'takes a librechat.yaml'],
+    ['MCP_INVALID_CONFIG', {}, '', 'Correct the command line'],
+  ])('%s', (code, facts, message, expected) => {
+    const hint = hintFor(code, typed({ ...facts, message }));
+    expect(hint).toContain(expected);
+    expect(hint).not.toMatch(/`(?:url|type|headers|env|args|apiKey|initTimeout)\b/);
+  });
+});
+
+test('an authorization server at a blocked address: which one, and where it is allowed', () => {
+  const message = (setting) =>
+    'OAuth authorization server targets a blocked address: 10.0.0.1:9000. If it is meant, an operator adds it to ' +
+    `mcpSettings.${setting}`;
+  const hint = (setting, facts) => hintFor('MCP_OAUTH_DISCOVERY_FAILED', { ...facts, message: message(setting) });
+  expect(hint('allowedAddresses')).toMatch(/add "10\.0\.0\.1:9000" to mcpSettings\.allowedAddresses\.$/);
+  expect(hint('allowedDomains')).toMatch(/to mcpSettings\.allowedDomains\.$/);
+  expect(hint('allowedAddresses', { isTyped: true })).toMatch(/takes a librechat\.yaml with this server\.$/);
+});
+
+test('of a crash: the error first, and no stack', () => {
+  const stack = ['node:internal/modules/run_main:123', '    throw err;', '    ^', 'Loading notes'];
+  stack.push('TypeError: no notes', '    at main (/srv/notes.js:1:2)', 'Node.js v22.1.0');
+  expect(withoutStack(ended(stack.join(' | ')))).toBe(ended('TypeError: no notes | Loading notes'));
+  expect(withoutStack(ended('    at main (/srv/notes.js:1:2)'))).toBe(ended('    at main (/srv/notes.js:1:2)'));
 });
 
 test('what a server says is not repeated', () => {

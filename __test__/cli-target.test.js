@@ -67,7 +67,7 @@ describe('an address', () => {
     const [{ authorization, error }] = json().servers;
     expect({ type: authorization.type, hint: error.hint }).toEqual({
       type: 'oauth',
-      hint: `Run: npx librechat-mcp-native login ${server.url}`,
+      hint: `You are not logged in to this server yet. Run: npx librechat-mcp-native login ${server.url}`,
     });
   });
 
@@ -124,6 +124,8 @@ describe('exit code 2', () => {
     ['a variable without a command', ['check', URL, '--env', 'A=b'], /--env needs the command/],
     ['a variable without a value', ['check', '--env', 'A', '--', 'x'], /--env expects NAME=value/],
     ['a header without a value', ['check', URL, '--header', 'secret'], /--header expects 'Name: value'/],
+    ['a transport that nobody knows', ['check', URL, '--type', 'bogus'], /Allowed choices are streamable-http, sse/],
+    ['another server besides', ['check', URL, 'everything'], /Besides 192\.0\.2\.1 no server can be named/],
     ['no URL', ['check', 'https://'], /is no URL/],
     ['a file besides', ['check', URL, '--config', 'librechat.yaml'], /--config needs the name/],
   ])('%s', async (_, given, expected) => {

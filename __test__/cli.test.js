@@ -108,7 +108,7 @@ describe('check', () => {
       missing: error('MCP_SPAWN_FAILED', /nonexistent/, /no such file: correct the path/),
       variable: error('MCP_MISSING_ENV', /CLI_TEST_NOT_SET/, /in the environment or in \.env/),
       personal: error('MCP_MISSING_USER_VARS', /KEY/, /--user-vars .*"personal": \{ KEY: /),
-      obo: error('OBO_MISSING_UPSTREAM_TOKEN', /token/, /librechat-mcp-native obo "obo"/),
+      obo: error('OBO_MISSING_UPSTREAM_TOKEN', /token/, /librechat-mcp-native obo obo /),
       wrong: error('MCP_INVALID_CONFIG', /librechat\.yaml:\d+: url/, /validate/),
     });
     const authorization = Object.fromEntries(json().servers.map((server) => [server.name, server.authorization]));
@@ -290,7 +290,7 @@ test('hints are for codes that there are, and every code of docs/errors.md that 
   // What only programs that embed the runtime can cause.
   const ofPrograms = ['ABORTED', 'CLOSED', 'HOST_TIMEOUT', 'INSPECTION_FAILED', 'INTERNAL', 'INVALID_ARGUMENT'];
   ofPrograms.push('APP_BINDING_INVALID', 'APP_INVALID');
-  const others = [...ofPrograms, 'OAUTH_REVOCATION_FAILED', 'USER_REQUIRED'].map((name) => `MCP_${name}`);
+  const others = [...ofPrograms, 'USER_REQUIRED'].map((name) => `MCP_${name}`);
   others.push('OBO_MISSING_UPSTREAM_PROVIDER', 'OBO_SESSION_REFRESH_FAILED');
   // What only hosts with leases get.
   others.push('MCP_TOKEN_REFRESH_UNAVAILABLE', 'MCP_TOKEN_STORAGE_UNAVAILABLE');
@@ -310,7 +310,9 @@ test('nobody is sent to log in for what an operator has to mend', () => {
   expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401: it refuses a token that was just issued, so …')).toMatch(
     /Correct/,
   );
-  expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401')).toBe('Run: login srv');
+  expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401')).toMatch(
+    /^You are not logged in to this server yet\. Run: login srv$/,
+  );
   expect(hint('MCP_OAUTH_FLOW_FAILED', 'invalid_client. An operator has to check …')).toMatch(/^Correct/);
   expect(hint('MCP_OAUTH_FLOW_FAILED', 'access_denied')).toMatch(/^The user declined.* Begin again: login srv$/);
 });

@@ -283,7 +283,10 @@ describe('the command line tool', () => {
           ready: false,
           reason: expect.stringContaining(reason),
         },
-        error: { code: 'MCP_AUTHORIZATION_REQUIRED', hint: 'Run: npx librechat-mcp-native login "srv"' },
+        error: {
+          code: 'MCP_AUTHORIZATION_REQUIRED',
+          hint: 'You are not logged in to this server yet. Run: npx librechat-mcp-native login srv',
+        },
       },
     ]);
 

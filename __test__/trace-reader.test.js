@@ -139,6 +139,14 @@ test('processes that share a file number alike, and what was lost is said', asyn
   expect(log.entries.filter(({ response }) => response.content.text?.includes('"result"'))).toHaveLength(2);
 });
 
+test('what is no trace: exit code 1, and a sentence', async () => {
+  const { run } = cli({ 'librechat.yaml': 'mcpServers: {}\n' });
+  expect(await run(['trace', 'librechat.yaml'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('librechat.yaml is no trace: none of its lines is a record'),
+  });
+});
+
 test('lines that are no records are counted, also one without an end, and no record breaks the reader', async () => {
   const odd = [
     http(0, 1, 'request', { headers: 7, url: 5, method: {} }),

@@ -20,6 +20,19 @@ function cut(text, columns) {
   return `${shown.trimEnd()}…`;
 }
 
+/** The same with the ellipsis in the middle: names often differ at their end. */
+function cutInside(text, columns) {
+  if (columnsOf(text) <= columns) return text;
+  const half = Math.ceil((columns - 1) / 2);
+  const first = cut(text, half + 1).slice(0, -1);
+  let last = '';
+  for (const character of [...text].reverse()) {
+    if (columnsOf(`${first}…${character}${last}`) > columns) break;
+    last = character + last;
+  }
+  return `${first}…${last}`;
+}
+
 /** A text in exactly these columns; `end` puts it at their end. */
 function padded(text, columns, { end = false } = {}) {
   const shown = cut(text, columns);
@@ -35,9 +48,20 @@ function wrapped(text, indent) {
   return filled(text.split(' ').flatMap(broken(room(indent))), indent);
 }
 
+/** A command to the end of the text, or to the dash behind it; names in it may stand in quotes. */
+const COMMAND = /(?:npx librechat-mcp-native|openssl s_client) (?:'[^']*'|[^'])+?(?= – |$)/;
+
 /** The same of a text that is ours, in which a command stays in one piece, to be copied. */
 function wrappedHint(text, indent) {
-  return filled(text.match(/npx librechat-mcp-native .+$|[^ ]+/g) ?? [], indent);
+  const [command] = COMMAND.exec(text) ?? [];
+  if (!command) return wrapped(text, indent);
+  const words = (part) =>
+    part
+      .split(' ')
+      .filter(Boolean)
+      .flatMap(broken(room(indent)));
+  const at = text.indexOf(command);
+  return filled([...words(text.slice(0, at)), command, ...words(text.slice(at + command.length))], indent);
 }
 
 const room = (indent) => Math.max(1, width() - columnsOf(indent));
@@ -62,4 +86,4 @@ function filled(words, indent) {
   return lines.join(`\n${indent}`);
 }
 
-module.exports = { columnsOf, cut, padded, width, wrapped, wrappedHint };
+module.exports = { columnsOf, cut, cutInside, padded, width, wrapped, wrappedHint };

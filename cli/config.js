@@ -89,13 +89,6 @@ function loadEnvironment(file) {
   }
 }
 
-/** Names of environment variables that a server's configuration needs and that are not set. */
-function missingVariables(config) {
-  const texts = JSON.stringify(config) ?? '';
-  const names = [...texts.matchAll(/\$\{(\w+)\}/g)].map((match) => match[1]);
-  return [...new Set(names)].filter((name) => process.env[name] === undefined);
-}
-
 /** The server's configuration; refuses a name that the file does not have. */
 function serverOf({ file, servers }, name) {
   const config = Object.hasOwn(servers, name) ? servers[name] : undefined;
@@ -106,4 +99,4 @@ function serverOf({ file, servers }, name) {
   });
 }
 
-module.exports = { DEFAULT_FILE, isMapping, loadEnvironment, missingVariables, readConfig, readYaml, serverOf };
+module.exports = { DEFAULT_FILE, isMapping, loadEnvironment, readConfig, readYaml, serverOf };

@@ -1,35 +1,35 @@
 /** The commands that use one connection. */
 
 const { authorizationOf } = require('./authorization');
-const { EXIT, Failure } = require('./failure');
-const { printFailure, printJson, progress, summary } = require('./output');
+const { Failure } = require('./failure');
+const { progress, summary, tellFailure } = require('./output');
 const { USER, withRuntime } = require('./runtime');
 const { connect, knownOf, obstacle } = require('./server');
 
 /**
- * Runs `work(connection, client)`, `client` being a `runtime.client` over the same connection, and tells of what fails.
+ * Runs `work(connection, client, known)`, `client` being a `runtime.client` over the same connection, `known` of `knownOf`, and tells of what fails.
  * Resolves to the exit code.
+ *
+ * @param asked  who does the work, as `timeoutHint` has it
  */
-function connected(name, options, work) {
+function connected(name, options, work, asked = 'server') {
   return withRuntime(options, async (context) => {
-    const fail = (error) => {
-      if (options.json) printJson({ name, ok: false, error });
-      else printFailure(name, error);
-      return EXIT.failed;
-    };
     const hindered = obstacle(context, name);
-    if (hindered) return fail(hindered);
+    if (hindered) return tellFailure(name, hindered, options);
+    let isConnected = false;
     try {
       const spinner = progress(`connecting to ${name}`, options);
       const connection = await connect(context, name, options.timeout).finally(spinner.stop);
       const customUserVars = context.userVars.of(name);
       const client = context.runtime.client(name, { user: USER, customUserVars, authorize: false });
-      return await work(connection, client);
+      isConnected = true;
+      return await work(connection, client, knownOf(context, name));
     } catch (error) {
       // Of the command line, not of the server.
       if (error instanceof Failure) throw error;
       const { type } = await authorizationOf(context, name).catch(() => ({}));
-      return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth' })));
+      const waited = { timeout: options.timeout, asked: isConnected ? asked : undefined };
+      return tellFailure(name, summary(error, knownOf(context, name, { oauth: type === 'oauth', ...waited })), options);
     }
   });
 }

@@ -37,19 +37,19 @@ function binaryOf(item) {
   return { kind: 'resource', mimeType: resource.mimeType, data: resource.blob };
 }
 
-/** The same of a resource that is text. */
+/** The same of a resource that is text; a text of the result itself is none. */
 function textOf(item) {
-  return typeof item?.text === 'string' && { kind: 'resource', mimeType: item.mimeType, text: item.text };
+  const resource = item?.resource ?? item;
+  if (typeof resource?.text !== 'string' || resource.type === 'text') return undefined;
+  return { kind: 'resource', mimeType: resource.mimeType, text: resource.text };
 }
 
 /**
  * Writes parts to a file or, where `path` is a folder or ends as one, into it: `1.png`, `2.mp3`. Names are ours: a server's could
  * lead elsewhere. What has such a name is replaced.
- *
- * @param options.texts  whether to write texts, too
  */
-function save(items, path, { texts = false } = {}) {
-  const parts = items.map((item) => binaryOf(item) ?? (texts && textOf(item))).filter(Boolean);
+function save(items, path) {
+  const parts = items.map((item) => binaryOf(item) ?? textOf(item)).filter(Boolean);
   const isFolder = /[/\\]$/.test(path) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   if (!isFolder && parts.length > 1) {
     throw failed(`There are ${parts.length} files to save`, `Name a folder: --save ${basename(path)}${sep}`);

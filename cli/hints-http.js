@@ -74,7 +74,7 @@ const TLS = [
   [
     /certificate is self-signed/,
     ({ address }) =>
-      `If it is yours, name it: \`tls: { ca: "/path/to/certificate.pem" }\`. What is sent shows: openssl s_client -showcerts -connect ${address}`,
+      `Its certificate is self-signed, and nothing here says to trust it. If it is yours, name it: \`tls: { ca: "/path/to/certificate.pem" }\`. What is sent shows: openssl s_client -showcerts -connect ${address}`,
   ],
   [
     /no authority that is trusted here/,
@@ -92,7 +92,7 @@ const TLS = [
   ],
   [
     /certificate is for /,
-    () => 'Write a name of the certificate into `url`, or into `tls: { serverName: … }` if the server is that one.',
+    () => 'Write a name of the certificate into `url`, or set `tls: { serverName: … }` if the server is that one.',
   ],
   [
     /: (?:the server's certificate|the server .*client certificate)/,

@@ -18,6 +18,21 @@ function missingVariable(words) {
 const saidIn = (message) =>
   /(?:last lines of its stderr|it wrote to stdout what is no message): (.*)$/.exec(message)?.[1];
 
+/** What a stack has around the error itself. */
+const STACK = /^\s*(?:at .+|node:internal\S*|\^+|throw \w+;?|[{}]+|Node\.js v\S+)\s*$/;
+const STDERR = 'last lines of its stderr: ';
+
+/** A message with what its process said last: the error first, and no stack. */
+function withoutStack(message) {
+  const [before, said] = message.split(STDERR);
+  if (said === undefined) return message;
+  const lines = said.split(' | ');
+  const telling = lines.filter((line) => !STACK.test(line));
+  const isError = (line) => /^(?:\w+: )*\w*Error\b.*?:/.test(line);
+  const sorted = [...telling.filter(isError), ...telling.filter((line) => !isError(line))];
+  return before + STDERR + (sorted.length > 0 ? sorted : lines).join(' | ');
+}
+
 /** By what a process said last. */
 const WORDS = [
   [
@@ -74,8 +89,25 @@ function spawnHint({ message, server }) {
   return 'Install the command, or correct `command`, `cwd` and `stderr`.';
 }
 
-function timeoutHint({ message, server, transport, address }) {
-  const limit = 'raise `initTimeout` (milliseconds)';
+/** Without `initTimeout`. */
+const INIT_TIMEOUT_MS = 30_000;
+
+/**
+ * @param known.timeout  of the command line, in seconds
+ * @param known.asked    who took too long to answer a request, `server` or `tool`; the connection was there
+ */
+function timeoutHint({ message, server, transport, address, timeout, asked, isTyped }) {
+  if (asked) return `The ${asked} took longer than --timeout (${timeout} s): give a longer one.`;
+  const initTimeout = server?.initTimeout ?? INIT_TIMEOUT_MS;
+  const isOurs = timeout !== undefined && timeout * 1000 <= initTimeout;
+  const ended = isOurs ? `--timeout ended it after ${timeout} s. ` : '';
+  const raise = 'raise `initTimeout` (milliseconds)';
+  const isBoth = timeout * 1000 === initTimeout && !isTyped;
+  const limit = isOurs ? `give a longer --timeout${isBoth ? `, and ${raise}` : ''}` : raise;
+  return ended + silenceHint({ message, server, transport, address, limit });
+}
+
+function silenceHint({ message, server, transport, address, limit }) {
   if (transport === 'stdio' && /it wrote to stdout what is no message/.test(message)) {
     return 'See that the command is an MCP server over stdio: some are so only with an argument such as `stdio` in `args`.';
   }
@@ -89,4 +121,4 @@ function timeoutHint({ message, server, transport, address }) {
   return `${address ?? 'The server'} took the request and stayed silent: if it is slow, ${limit}; else see that \`url\` and \`type\` are right.`;
 }
 
-module.exports = { endedHint, spawnHint, timeoutHint };
+module.exports = { endedHint, spawnHint, timeoutHint, withoutStack };

@@ -6,6 +6,7 @@
 
 const { httpHint, invalidResponseHint, tlsHint, unreachableHint } = require('./hints-http');
 const { endedHint, spawnHint, timeoutHint } = require('./hints-stdio');
+const { typedHint } = require('./hints-typed');
 
 /** The address is not the server's. */
 const OF_METADATA = /: the metadata service cannot be asked: /;
@@ -23,6 +24,8 @@ const byHand = ({ name = 'SERVER' }) =>
 const CLIENT =
   "Correct `oauth.client_id`, and `oauth.client_secret` or `oauth.private_key_jwt`, after the provider's registration.";
 
+const NOT_LOGGED_IN = 'You are not logged in to this server yet. ';
+
 /** 401 or 403. */
 function authorizationHint(known) {
   const { oauth, login, isLogin, ofLogin, server, message, status } = known;
@@ -30,9 +33,9 @@ function authorizationHint(known) {
   if (oauth && isLogin) return "Look at the server's log: it refuses the token that this login has got.";
   const credentials = credentialsOf(server);
   if (oauth && credentials && server.oauth === undefined && server.requiresOAuth === undefined) {
-    return `Run: ${login} – or, if ${credentials} are to be enough, correct them and set \`requiresOAuth: false\`.`;
+    return `${NOT_LOGGED_IN}Run: ${login} – or, if ${credentials} are to be enough, correct them and set \`requiresOAuth: false\`.`;
   }
-  if (oauth) return `Run: ${login}`;
+  if (oauth) return `${NOT_LOGGED_IN}Run: ${login}`;
   if (ofLogin) return OF_LOGIN;
   if (credentials) {
     return status === 403
@@ -40,7 +43,8 @@ function authorizationHint(known) {
       : `The server refuses the credentials of ${credentials}: correct them; its documentation names the header and its form.`;
   }
   return status === 403
-    ? 'The server lets this program do nothing: it may want credentials in `headers` or `apiKey`, or know this address.'
+    ? 'The server refuses this program, and asks for no login: it may want credentials in `headers` or `apiKey`, or take ' +
+        'requests from some addresses only; its words, if any, say which.'
     : 'The server wants credentials, and offers no login: put its key into `headers` or `apiKey`; ' +
         'set `requiresOAuth: true` if users are to log in.';
 }
@@ -49,6 +53,18 @@ const credentialsOf = (server) => {
   if (server?.apiKey) return '`apiKey`';
   return Object.keys(server?.headers ?? {}).length > 0 ? '`headers`' : undefined;
 };
+
+/** The address is the authorization server's. */
+const BLOCKED =
+  /targets a blocked address: ([\w.:[\]-]+:\d+)\. .* adds it to (mcpSettings\.allowed(?:Addresses|Domains))/;
+
+function discoveryHint({ message }) {
+  const [, address, setting] = BLOCKED.exec(message) ?? [];
+  if (address) return `If the authorization server is meant to be there, add "${address}" to ${setting}.`;
+  return /another issuer/.test(message)
+    ? 'Who runs the server corrects its metadata; or give `client_id`, `authorization_url` and `token_url` in `oauth`.'
+    : 'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.';
+}
 
 function flowHint({ login, message }) {
   if (/invalid_client|unauthorized_client/.test(message)) return CLIENT;
@@ -95,13 +111,12 @@ const HINTS = {
   MCP_REAUTHENTICATION_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REFRESH_FAILED: ({ login }) => `Try again later; if it stays, log in again: ${login}`,
-  MCP_OAUTH_DISCOVERY_FAILED: ({ message }) =>
-    /another issuer/.test(message)
-      ? 'Who runs the server corrects its metadata; or give `client_id`, `authorization_url` and `token_url` in `oauth`.'
-      : 'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.',
+  MCP_OAUTH_DISCOVERY_FAILED: discoveryHint,
   MCP_OAUTH_REGISTRATION_FAILED: byHand,
   MCP_OAUTH_EXCHANGE_FAILED: () => CLIENT,
   MCP_OAUTH_FLOW_FAILED: flowHint,
+  MCP_OAUTH_REVOCATION_FAILED: () =>
+    "Whoever has a copy of the tokens can use them until they expire: revoke them on the provider's own page.",
   MCP_OAUTH_TIMEOUT: ({ name = 'SERVER', login }) =>
     `Begin again, and authorize in time (--timeout): ${login} – if the provider's page complained of redirect_uri, ` +
     `register ${redirectUris(name)}.`,
@@ -123,7 +138,8 @@ const statusOf = ({ status, message }) =>
 
 /** One sentence, or `undefined` where there is nothing to say. */
 function hintFor(code, known = {}) {
-  return HINTS[code]?.({ ...known, message: known.message ?? '', status: statusOf(known) });
+  const hint = HINTS[code]?.({ ...known, message: known.message ?? '', status: statusOf(known) });
+  return hint && known.isTyped ? typedHint(hint) : hint;
 }
 
 module.exports = { HINTS, hintFor };

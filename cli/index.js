@@ -34,13 +34,24 @@ async function run(given) {
   const targeted = (built) =>
     built
       .option('--header <header>', "'Name: value', sent to a server that is given by its address", listed)
-      .option('--type <transport>', 'of a server that is given by its address (default: streamable-http)')
+      .addOption(
+        new Option('--type <transport>', 'of a server that is given by its address (default: streamable-http)').choices(
+          ['streamable-http', 'sse'],
+        ),
+      )
       .option('--env <variable>', 'NAME=value, for a server that is given by its command', listed);
   const action =
     (name) =>
     async (...args) => {
       const [server, options] = [[args[0]].flat()[0], args.at(-2)];
       options.target = targetOf(server, ofServer, options);
+      if (options.target && args[0]?.length > 1 && Array.isArray(args[0])) {
+        const hint = 'Name servers of a file, or describe one.';
+        throw new Failure(`Besides ${options.target.name} no server can be named`, {
+          code: 'MCP_INVALID_ARGUMENT',
+          hint,
+        });
+      }
       if (options.target) args[0] = Array.isArray(args[0]) ? [options.target.name] : options.target.name;
       code = await require(`./commands/${name}`)(...args);
     };
@@ -76,7 +87,7 @@ async function run(given) {
   );
   targeted(personal(command('inspect [file]', 'serves a page with all servers, to try what they offer')))
     .usage('[options] [librechat.yaml]\n       … inspect [options] https://… | -- <command> [argument...]')
-    .option('--port <port>', 'where the page is (default: any that is free)', port, 0)
+    .option('--port <port>', 'where the page is (default: any that is free)', port)
     .option('--no-browser', 'print the address only')
     .action(action('inspect'));
   command('validate [file]', 'checks the configuration without connecting').action(action('validate'));

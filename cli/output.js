@@ -4,7 +4,9 @@ const Table = require('cli-table3');
 const { createSpinner } = require('nanospinner');
 const colors = require('picocolors');
 const { cut, width, wrapped, wrappedHint } = require('./columns');
+const { EXIT } = require('./failure');
 const { hintFor } = require('./hints');
+const { withoutStack } = require('./hints-stdio');
 
 /** Below this a table is no help. */
 const MIN_COLUMN = 12;
@@ -144,8 +146,10 @@ function summary(error, known) {
   const { mcpCode, code = mcpCode } = error;
   const name = typeof code === 'number' ? mcpCode : code;
   const message = clean(
-    textOf(error.message)
+    withoutStack(textOf(error.message))
       .replace(/[ \t\r\n]+/g, ' ')
+      // A server's SDK may have written it, too.
+      .replace(/^(MCP error -?\d+: )\1+/, '$1')
       .trim(),
   );
   return {
@@ -156,6 +160,13 @@ function summary(error, known) {
       hintFor(name, { ...known, message, status: error.status }) ??
       'Look at the log: MCP_NATIVE_LOG=debug shows it.',
   };
+}
+
+/** Tells of a server that failed, as `options.json` says, and returns the exit code. */
+function tellFailure(name, error, options) {
+  if (options.json) printJson({ version: 1, name, ok: false, error });
+  else printFailure(name, error);
+  return error.code === 'MCP_INVALID_CONFIG' ? EXIT.usage : EXIT.failed;
 }
 
 function printFailure(name, { hint, ...cause }) {
@@ -206,4 +217,5 @@ module.exports = {
   progress,
   reportFailure,
   summary,
+  tellFailure,
 };

@@ -1,6 +1,6 @@
 /** What `check` prints. A report is told of each server that is done, as `CheckedServer` of docs/cli.md, and of the end. */
 
-const { print, printJson } = require('./output');
+const { print, printJson, summary } = require('./output');
 const { lines } = require('./server-lines');
 
 /** By `--format`. What servers say is data in all of them: none can add an element, or a command. */
@@ -10,6 +10,15 @@ const FORMATS = { junit, github };
 function reportOf(context, names, options) {
   const report = options.json ? json : (FORMATS[options.format] ?? lines);
   return report({ config: context.config, names, options });
+}
+
+/** Tells a format for machines of a configuration that cannot be read, as of one server that fails. */
+function reportBroken(file, error, { format }) {
+  const report = FORMATS[format]?.({ config: { file, lineOf: () => error.line } });
+  const result = { name: file, ok: false, latencyMs: null, error: summary(error) };
+  report?.finished(result);
+  // The other one counts servers there.
+  if (format === 'junit') report.ended([result]);
 }
 
 function json({ options: { trace } }) {
@@ -99,4 +108,4 @@ function command(name, properties, message) {
 const data = (value) => String(value).replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 const property = (value) => data(value).replaceAll(':', '%3A').replaceAll(',', '%2C');
 
-module.exports = { FORMATS, reportOf };
+module.exports = { FORMATS, reportBroken, reportOf };

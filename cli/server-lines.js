@@ -1,6 +1,6 @@
 /** The report of `check` for people: a line for each server when it is done, and beneath it what is wrong. */
 
-const { columnsOf, cut, padded, width } = require('./columns');
+const { columnsOf, cut, cutInside, padded, width } = require('./columns');
 const { clean, paint, print, printCause, printHint, progress } = require('./output');
 const { transportOf } = require('./server');
 const { isMapping } = require('./config');
@@ -47,7 +47,8 @@ function layoutOf(names, servers) {
   const transport = longest(names.map((name) => (isMapping(servers[name]) ? shownTransport(servers[name]) : NOTHING)));
   const fixed = [1, transport, TIME_COLUMNS, TOOLS_COLUMNS].reduce((sum, columns) => sum + columns + GAP.length, -1);
   const room = width() - fixed - GAP.length;
-  const name = Math.min(longest(names.map((text) => clean(text))), Math.max(Math.floor(room / 2), MIN_NAME_COLUMNS));
+  // A name that cannot be told from another is worse than a sentence that is cut, or left out.
+  const name = Math.min(longest(names.map((text) => clean(text))), Math.max(room + GAP.length, MIN_NAME_COLUMNS));
   return { name, transport, wants: room - name };
 }
 
@@ -63,7 +64,9 @@ function printServer({ name, ok, transport, latencyMs, tools, authorization, war
   ];
   const wants = LABELS[authorization.type](authorization, ok);
   if (layout.wants >= MIN_WANTS_COLUMNS) cells.push(cut(clean(wants), layout.wants));
-  print(`${mark} ${paint.bold(padded(clean(name), layout.name))}${GAP}${cells.join(GAP).trimEnd()}`);
+  print(
+    `${mark} ${paint.bold(padded(cutInside(clean(name), layout.name), layout.name))}${GAP}${cells.join(GAP).trimEnd()}`,
+  );
   for (const warning of warnings) printHint(warning, paint.yellow('!'));
   if (!error) return;
   printCause(error);

@@ -1,32 +1,39 @@
 /** What is known of one server, and connecting to it without asking anybody. */
 
 const { lookup } = require('node:dns/promises');
-const { DEFAULT_FILE, missingVariables, serverOf } = require('./config');
+const { DEFAULT_FILE, serverOf } = require('./config');
 const { grantOf, metadataAddressOf } = require('./grants');
 const { summary } = require('./output');
 const { USER } = require('./runtime');
-const { unexpandedIn } = require('./unexpanded');
+const { keptWhereItMatters, missingVariables, unexpandedIn } = require('./unexpanded');
 
 const TRANSPORTS = { http: 'streamable-http' };
+const KNOWN = new Set(['stdio', 'streamable-http', 'sse', 'websocket']);
 
-/** The transport in LibreChat's words; without `type` a URL means SSE there. */
+/** The transport in LibreChat's words, `null` for one that nobody knows; without `type` a URL means SSE there. */
 function transportOf(config) {
-  if (config.type) return TRANSPORTS[config.type] ?? config.type;
+  const type = TRANSPORTS[config.type] ?? config.type;
+  if (type) return KNOWN.has(type) ? type : null;
   if (config.command) return 'stdio';
   return /^wss?:/.test(config.url ?? '') ? 'websocket' : 'sse';
 }
 
+/** A text as a word of a shell. */
+const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
 /** What hints may name; see `hints.js`. */
 function knownOf({ config, userVars, api }, name, options) {
   const server = config.servers[name];
-  const file = config.file === DEFAULT_FILE ? '' : ` --config ${config.file}`;
-  const values = userVars.file === undefined ? '' : ` --user-vars ${userVars.file}`;
-  const named = config.typed ?? `${JSON.stringify(name)}${file}`;
+  const file = config.file === DEFAULT_FILE ? '' : ` --config ${quoted(config.file)}`;
+  const values = userVars.file === undefined ? '' : ` --user-vars ${quoted(userVars.file)}`;
+  const named = config.typed === undefined ? `${quoted(name)}${file}` : quoted(config.typed);
   const run = (command) => `npx librechat-mcp-native ${command} ${named}`;
   return {
     name,
+    isTyped: config.isTyped,
     address: addressOf(api, server, userVars.of(name)),
     login: run('login') + values,
+    list: run('resources') + values,
     obo: `${run('obo')} < token.txt`,
     known: Object.keys(config.servers),
     variables: api.getMissingCustomUserVars(server, userVars.of(name)),
@@ -63,17 +70,25 @@ function withoutEffect(api, server, parsed) {
   return [...unexpandedIn(api, server), ...unknown.map((member) => ({ path: ['oauth', member], message }))];
 }
 
+/** That a member of a server's configuration is wrong, with its line. */
+function misconfigured({ config }, name, { path, why, hint }) {
+  const where = [config.file, config.lineOf(['mcpServers', name, ...path]) ?? []].flat().join(':');
+  const message = `${where}: ${path.join('.')}: ${why}`;
+  return summary({ code: 'MCP_INVALID_CONFIG', message, hint }, { isTyped: config.isTyped });
+}
+
 /** Why a server cannot even be tried, as `{ code, message, hint }`. */
 function obstacle(context, name) {
   const server = serverOf(context.config, name);
   const [issue] = context.api.validateServerConfig(server, { source: 'yaml' });
   if (issue) {
-    const { file, lineOf } = context.config;
-    const where = [file, lineOf(['mcpServers', name, ...issue.path]) ?? []].flat().join(':');
-    const member = [...issue.path].join('.');
-    const kept = unexpandedIn(context.api, server).find(({ path }) => path.join('.') === member);
+    const kept = unexpandedIn(context.api, server).find(({ path }) => path.join('.') === issue.path.join('.'));
     const why = kept ? `${issue.message}; it ${kept.message}` : issue.message;
-    return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${member}: ${why}` });
+    return misconfigured(context, name, { path: issue.path, why });
+  }
+  const kept = keptWhereItMatters(context.api, server);
+  if (kept) {
+    return misconfigured(context, name, { path: kept.path, why: kept.message, hint: 'Write the value itself there.' });
   }
   const known = knownOf(context, name);
   const variables = missingVariables(server);

@@ -27,11 +27,11 @@ function splitCommand(argv) {
 /**
  * @param argument  where a command takes the name of a server
  * @param command   of `splitCommand`
- * @param options   `header`, `env` (lists of texts), `type`, `config`
- * @returns what `readConfig` would of a file with this server alone, and the server's `name`; `undefined` where the argument
+ * @param options   `header`, `env` (lists of texts), `type`, `config`, `timeout` (seconds)
+ * @returns what `readConfig` would of a file with this server alone, the server's `name`, and `isTyped`; `undefined` where the argument
  * names a server of a file
  */
-function targetOf(argument, command, { header = [], env = [], type, config }) {
+function targetOf(argument, command, { header = [], env = [], type, config, timeout }) {
   const isAddress = !command && ADDRESS.test(argument ?? '');
   const refuse = (given, option, needs) => {
     if (given) throw usage(`${option} needs ${needs}`);
@@ -41,23 +41,25 @@ function targetOf(argument, command, { header = [], env = [], type, config }) {
   if (!command && !isAddress) return undefined;
   refuse(config !== undefined, '--config', 'the name of a server of that file');
   loadEnvironment('.env');
-  return command ? ofCommand(command, env) : ofAddress(argument, header, type);
+  // Nothing else bounds its connection.
+  const limits = timeout === undefined ? {} : { initTimeout: timeout * 1000 };
+  return command ? ofCommand(command, env, limits) : ofAddress(argument, header, type, limits);
 }
 
-function ofCommand([command, ...args], env) {
+function ofCommand([command, ...args], env, limits) {
   if (!command) throw usage('After -- stands the command of a server');
   const variables = pairs(env, '=', '--env expects NAME=value');
-  return configured(basename(command), { command, args, env: variables });
+  return configured(basename(command), { command, args, env: variables, ...limits });
 }
 
-function ofAddress(text, header, type) {
+function ofAddress(text, header, type, limits) {
   if (!URL.canParse(text)) throw usage('The address of the server is no URL');
   const url = new URL(text);
   const kind = WEB.test(text) ? (type ?? 'streamable-http') : 'websocket';
   const headers = pairs(header, ':', "--header expects 'Name: value'");
   // Who types a private address means it; no other is opened by that.
   const address = `${url.hostname}:${url.port || DEFAULT_PORTS[url.protocol]}`;
-  const server = { type: kind, url: text, ...(header.length > 0 && { headers }) };
+  const server = { type: kind, url: text, ...(header.length > 0 && { headers }), ...limits };
   // A query may hold a key.
   const typed = `${url.protocol}//${url.host}${url.pathname}`;
   return configured(url.host, server, { settings: { allowedAddresses: [address] }, typed });
@@ -66,7 +68,7 @@ function ofAddress(text, header, type) {
 function configured(name, server, { settings, typed } = {}) {
   const servers = { [name]: server };
   const document = { mcpServers: servers, mcpSettings: settings };
-  return { name, typed, file: COMMAND_LINE, document, servers, lineOf: () => undefined };
+  return { name, typed, isTyped: true, file: COMMAND_LINE, document, servers, lineOf: () => undefined };
 }
 
 function pairs(texts, separator, expected) {

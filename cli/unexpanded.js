@@ -42,6 +42,18 @@ function unexpandedIn(api, server) {
   });
 }
 
+/** Names of environment variables that a server's configuration needs and that are not set. */
+function missingVariables(server) {
+  const filled = Object.entries(server).filter(([member]) => OF_BOTH.has(member) || OF_VARIABLES.has(member));
+  const texts = JSON.stringify(filled);
+  const names = [...texts.matchAll(/\$\{(\w+)\}/g)].map((match) => match[1]);
+  return [...new Set(names)].filter((name) => process.env[name] === undefined);
+}
+
+/** Why a server cannot be started or asked as it is written, in the form of `unexpandedIn`. */
+const keptWhereItMatters = (api, server) =>
+  unexpandedIn(api, server).find(({ path: [member] }) => ['command', 'cwd', 'obo'].includes(member));
+
 function textsOf(value, path) {
   if (typeof value === 'string') return [{ path, text: value }];
   if (!isMapping(value) && !Array.isArray(value)) return [];
@@ -93,4 +105,4 @@ function placeholdersIn(text, declared, isPlace) {
   });
 }
 
-module.exports = { unexpandedIn };
+module.exports = { keptWhereItMatters, missingVariables, unexpandedIn };

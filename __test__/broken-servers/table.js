@@ -14,7 +14,7 @@ const CHECKED = {
   'stdio-crash': of(
     'MCP_CONNECTION_LOST',
     'its process exited with status',
-    /exited with status 1; .*cannot open the database \/var\/lib\/notes\.db/,
+    /exited with status 1; last lines of its stderr: \w*Error: .*cannot open the database \/var\/lib\/notes\.db(?!.* at )/,
     /its last words say why/,
   ),
   'stdio-crash-without-a-word': of(
@@ -113,7 +113,7 @@ const CHECKED = {
     'MCP_AUTHORIZATION_REQUIRED',
     'HTTP 403 Forbidden',
     /answered HTTP 403 Forbidden: Your address is not on the allowlist/,
-    /credentials in `headers` or `apiKey`, or know this address/,
+    /credentials in `headers` or `apiKey`, or take requests from some addresses only/,
   ),
   'http-404': status(404, 'HTTP 404', 'Not Found', /nothing at this path: correct the path of `url`/),
   'http-405': status(405, 'HTTP 405', 'Method Not Allowed; it takes GET', /`type: sse`/),
@@ -184,7 +184,7 @@ const CHECKED = {
     'MCP_CONNECTION_FAILED',
     'certificate is self-signed',
     /self-signed/,
-    /`tls: \{ ca: .*openssl s_client/,
+    /self-signed, and nothing here says to trust it.*`tls: \{ ca: .*openssl s_client/,
   ),
   'tls-unknown-authority': of(
     'MCP_CONNECTION_FAILED',
@@ -197,21 +197,26 @@ const CHECKED = {
     'MCP_CONNECTION_FAILED',
     'certificate is for A, and not for B',
     /is for notes\.example\.com, and not for localhost/,
-    /a name of the certificate into `url`.*serverName/,
+    /a name of the certificate into `url`, or set `tls: \{ serverName: … \}`/,
   ),
 
   'http-401-with-challenge': of(
     'MCP_AUTHORIZATION_REQUIRED',
     'OAuth tokens missing',
     /OAuth tokens missing/,
-    /^Run: npx .* login/,
+    /^You are not logged in to this server yet\. Run: npx .* login/,
   ),
-  'oauth-block': of('MCP_AUTHORIZATION_REQUIRED', 'OAuth tokens missing', /OAuth tokens missing/, /^Run: npx .* login/),
+  'oauth-block': of(
+    'MCP_AUTHORIZATION_REQUIRED',
+    'OAuth tokens missing',
+    /OAuth tokens missing/,
+    /^You are not logged in to this server yet\. Run: npx .* login/,
+  ),
   'key-wrong-with-challenge': of(
     'MCP_AUTHORIZATION_REQUIRED',
     'OAuth tokens missing',
     /OAuth tokens missing/,
-    /^Run: npx .* login .* if `headers` are to be enough, .*`requiresOAuth: false`/,
+    /^You are not logged in to this server yet\. Run: npx .* login .* if `headers` are to be enough, .*`requiresOAuth: false`/,
   ),
 };
 

@@ -8,7 +8,7 @@ const { block, clean, print, printJson, progress } = require('../output');
 
 module.exports = async function call(name, tool, given, options) {
   const early = await jsonArguments(given);
-  return connected(name, options, async ({ client }) => {
+  const work = async ({ client }) => {
     const spinner = progress(`calling ${clean(tool)}`, options);
     try {
       const params = { name: tool, arguments: early ?? pairedArguments(given, await schemaOf(client, tool)) };
@@ -23,7 +23,8 @@ module.exports = async function call(name, tool, given, options) {
     } finally {
       spinner.stop();
     }
-  });
+  };
+  return connected(name, options, work, 'tool');
 };
 
 /** The schema says which values are numbers. */

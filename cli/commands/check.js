@@ -3,10 +3,10 @@
 const { closeSync, openSync, statSync } = require('node:fs');
 const { resolve } = require('node:path');
 const { authorizationOf } = require('../authorization');
-const { isMapping, serverOf } = require('../config');
+const { DEFAULT_FILE, isMapping, serverOf } = require('../config');
 const { EXIT, Failure } = require('../failure');
 const { summary } = require('../output');
-const { reportOf } = require('../reports');
+const { reportBroken, reportOf } = require('../reports');
 const { openIdConfig, withRuntime } = require('../runtime');
 const { connect, knownOf, obstacle, transportOf, withoutEffect } = require('../server');
 
@@ -21,9 +21,18 @@ module.exports = async function check(given, options) {
     for (const name of names) serverOf(context.config, name);
     const wanted = names.length > 0 ? [...new Set(names)] : Object.keys(context.config.servers);
     const results = await checkAll(context, wanted, options);
-    return results.every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
+    return exitCodeOf(results);
+  }).catch((error) => {
+    if (error instanceof Failure) reportBroken(file ?? DEFAULT_FILE, error, options);
+    throw error;
   });
 };
+
+function exitCodeOf(results) {
+  const failed = results.filter(({ ok }) => !ok);
+  if (failed.length === 0) return EXIT.ok;
+  return failed.every(({ error }) => error.code === 'MCP_INVALID_CONFIG') ? EXIT.usage : EXIT.failed;
+}
 
 /** The runtime reads the variable when it is made; a file that it cannot write it would only warn of. */
 function traceTo(file) {
@@ -97,7 +106,7 @@ async function tryServer(context, result, options) {
     result.ok = true;
   } catch (error) {
     const oauth = (await asking).type === 'oauth';
-    result.error = summary(error, knownOf(context, name, { oauth }));
+    result.error = summary(error, knownOf(context, name, { oauth, timeout: options.timeout }));
   }
   const { ready } = result.authorization;
   result.authorization = { ...(await asking), ready };

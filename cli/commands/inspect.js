@@ -34,12 +34,12 @@ module.exports = async function inspect(file, options) {
       ['roots', (parameters) => questions.setRoots(parameters)],
     ]);
     const first = () => [servers.event, questions.event, traffic.event];
-    const server = await startServer({ port: options.port, feed, first, actions }).catch((error) => {
+    const server = await startServer({ port: options.port ?? 0, feed, first, actions }).catch((error) => {
       throw new Failure(`The page cannot be served: ${error.message}`, { hint: 'Name another port: --port 8123' });
     });
     let forget;
     try {
-      if (options.json) printJson({ ok: true, address: server.address });
+      if (options.json) printJson({ version: 1, ok: true, address: server.address });
       else print(`Open this address, which is good for one page; Ctrl+C ends it:\n\n  ${server.address}\n`);
       if (options.browser) forget = openPrivately(server.address);
       // Each failure stands in its server's state.

@@ -7,7 +7,7 @@ const { authorizationOf } = require('../authorization');
 const { openBrowser } = require('../browser');
 const { EXIT } = require('../failure');
 const { grantOf } = require('../grants');
-const { clean, counted, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
+const { clean, counted, paint, print, printJson, printTable, progress, summary, tellFailure } = require('../output');
 const { readPasted } = require('../paste');
 const { USER, withRuntime } = require('../runtime');
 const { knownOf, obstacle } = require('../server');
@@ -15,11 +15,7 @@ const { knownOf, obstacle } = require('../server');
 module.exports = async function login(name, options) {
   if (options.port) process.env.MCP_OAUTH_CALLBACK_PORT = String(options.port);
   return withRuntime(options, async (context) => {
-    const fail = (error) => {
-      if (options.json) printJson({ name, ok: false, error });
-      else printFailure(name, error);
-      return EXIT.failed;
-    };
+    const fail = (error) => tellFailure(name, error, options);
     const hindered = obstacle(context, name);
     if (hindered) return fail(hindered);
     const grant = grantOf(context.config.servers[name]);
@@ -53,10 +49,13 @@ module.exports = async function login(name, options) {
     waiting?.close();
     if (!result?.success) {
       const error = result?.error ?? { code: 'MCP_INTERNAL', message: 'The server could not be reached' };
-      return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth', isLogin: true })));
+      return fail(
+        summary(error, knownOf(context, name, { oauth: type === 'oauth', isLogin: true, timeout: options.timeout })),
+      );
     }
     const tools = result.tools?.length ?? 0;
-    if (options.json) printJson({ name, ok: true, asked, tools: (result.tools ?? []).map((tool) => tool.name) });
+    if (options.json)
+      printJson({ version: 1, name, ok: true, asked, tools: (result.tools ?? []).map((tool) => tool.name) });
     else print(`${paint.green('✓')} ${message(name, asked, type)}; it offers ${counted(tools, 'tool')}`);
     return EXIT.ok;
   });
@@ -72,7 +71,7 @@ async function ofProgram({ runtime }, name, { title, reason }, options) {
   const spinner = progress('asking the authorization server', options);
   const token = await runtime.describeMachineToken(name).finally(spinner.stop);
   if (options.json) {
-    printJson({ name, ok: true, asked: false, ...token });
+    printJson({ version: 1, name, ok: true, asked: false, ...token });
     return EXIT.ok;
   }
   print(`${paint.green('✓')} Nobody logs in to ${clean(name)}: the program gets a token itself (${title})`);

@@ -20,7 +20,9 @@ module.exports = async function logout(name, options) {
       printJson({ version: 1, name, ok: !failure, wasLoggedIn: Boolean(login), revoked, error: failure });
     else if (!login) print(`Nobody was logged in to ${clean(name)}`);
     else {
-      print(`${paint.green('✓')} Logged out of ${clean(name)}; ${counted(revoked, 'token')} revoked`);
+      const done = failure ? paint.yellow('!') : paint.green('✓');
+      const forgotten = failure ? 'Forgot the login to' : 'Logged out of';
+      print(`${done} ${forgotten} ${clean(name)}; ${counted(revoked, 'token')} revoked`);
       if (failure) printFailure(name, failure);
     }
     return failure ? EXIT.failed : EXIT.ok;

@@ -5,7 +5,7 @@
 
 const { checkToken, exchangeOf, MAX_TOKEN_CHARACTERS } = require('../exchange');
 const { EXIT } = require('../failure');
-const { clean, paint, print, printFailure, printJson, printTable, progress } = require('../output');
+const { clean, paint, print, printJson, printTable, progress, tellFailure } = require('../output');
 const { withRuntime } = require('../runtime');
 const { readStdin } = require('../stdin');
 
@@ -17,15 +17,12 @@ module.exports = async function obo(name, options) {
     const spinner = progress('asking the identity provider', options);
     try {
       const made = await exchange.make(token).finally(spinner.stop);
-      if (options.json) printJson({ name, ok: true, ...made });
+      if (options.json) printJson({ version: 1, name, ok: true, ...made });
       else if (exchange.kind === 'ID') showSteps(name, exchange, made);
       else showExchanged(name, made);
       return EXIT.ok;
     } catch (error) {
-      const failure = exchange.failureOf(error);
-      if (options.json) printJson({ name, ok: false, error: failure });
-      else printFailure(name, failure);
-      return EXIT.failed;
+      return tellFailure(name, exchange.failureOf(error), options);
     }
   });
 };

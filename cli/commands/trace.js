@@ -10,14 +10,21 @@ const { Story } = require('../trace/story');
 
 module.exports = async function trace(file, options) {
   const skipped = {};
-  const records = chosen(recordsOf(file, skipped), options.server);
+  const seen = { count: 0 };
+  const records = chosen(recordsOf(file, skipped), options.server, seen);
   await (options.har ? exportHar(file, records, options.har) : tell(records));
+  if (seen.count === 0 && skipped.count > 0) {
+    const message = `${file} is no trace: none of its lines is a record`;
+    const hint = 'MCP_NATIVE_TRACE=FILE makes a command, or LibreChat, write one.';
+    throw new Failure(message, { exitCode: EXIT.failed, code: 'MCP_INVALID_ARGUMENT', hint });
+  }
   if (skipped.count > 0) process.stderr.write(`${counted(skipped.count, 'line')} of the file left out: no records\n`);
   return EXIT.ok;
 };
 
-async function* chosen(records, server) {
+async function* chosen(records, server, seen) {
   for await (const record of records) {
+    seen.count += 1;
     if (server === undefined || record.server === server || record.kind === 'lost') yield record;
   }
 }

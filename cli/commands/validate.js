@@ -1,10 +1,10 @@
 /** `validate`: the schema of every server and the rules for addresses, with line numbers. Connects to nothing. */
 
-const { missingVariables, readConfig } = require('../config');
+const { readConfig } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printJson } = require('../output');
 const { expanded, transportOf, withoutEffect } = require('../server');
-const { unexpandedIn } = require('../unexpanded');
+const { missingVariables, unexpandedIn } = require('../unexpanded');
 
 module.exports = async function validate(given, options) {
   const config = readConfig(given ?? options.config);
@@ -14,7 +14,7 @@ module.exports = async function validate(given, options) {
   issues.push(...settingsIssues(config));
   issues.sort((one, other) => one.line - other.line);
   const failed = issues.some(({ severity }) => severity === 'error');
-  if (options.json) printJson({ file: config.file, ok: !failed, issues });
+  if (options.json) printJson({ version: 1, file: config.file, ok: !failed, issues });
   else printIssues(config, issues);
   return failed ? EXIT.usage : EXIT.ok;
 };

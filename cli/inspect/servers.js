@@ -2,11 +2,12 @@
 
 const { setTimeout: delay } = require('node:timers/promises');
 const { authorizationOf } = require('../authorization');
-const { missingVariables, serverOf } = require('../config');
+const { serverOf } = require('../config');
 const { checkToken, claimsOf, exchangeOf } = require('../exchange');
 const { summary } = require('../output');
 const { USER } = require('../runtime');
 const { knownOf, obstacle, transportOf } = require('../server');
+const { missingVariables } = require('../unexpanded');
 const { Logins } = require('./logins');
 
 /** How many servers are connected at a time when the page begins. */
