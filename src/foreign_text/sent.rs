@@ -52,6 +52,19 @@ impl SentSecrets {
         }
     }
 
+    /// A variable of the environment that a config names. Hosts, ports and paths are told: what counts is a name that says
+    /// so, and a value that is none of them and looks like a token.
+    pub fn add_filled_in(&mut self, name: &str, value: &str) {
+        /// Names of hosts have fewer.
+        const DIGITS_OF_TOKENS: usize = 4;
+        let digits = value.bytes().filter(u8::is_ascii_digit).count();
+        if looks_like_token(value) && digits >= DIGITS_OF_TOKENS && !value.contains(['.', '/']) {
+            self.add(value);
+        } else {
+            self.add_if_named(name, value);
+        }
+    }
+
     /// A variable in the environment of a process. Most are paths and settings, which errors had better tell: what counts
     /// is a name that says so, a value that looks like a token, and what is secret in a URL.
     pub fn add_variable(&mut self, name: &str, value: &str) {
