@@ -65,14 +65,7 @@ impl Search {
         if self.shortest() <= text.len() {
             self.look(&bytes(text), depth, &mut found);
         }
-        found.sort_unstable_by_key(|range| range.start);
-        found.dedup_by(|next, last| {
-            let touches = next.start <= last.end;
-            if touches {
-                last.end = last.end.max(next.end);
-            }
-            touches
-        });
+        merge(&mut found);
         found
     }
 
@@ -98,6 +91,18 @@ impl Search {
             }
         }
     }
+}
+
+/// Puts them in order and apart from each other.
+pub(super) fn merge(found: &mut Vec<Range<usize>>) {
+    found.sort_unstable_by_key(|range| range.start);
+    found.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
+        }
+        touches
+    });
 }
 
 /// At most [`REVEALING`] bytes, all of them together with what makes them as many.

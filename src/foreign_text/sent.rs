@@ -203,10 +203,15 @@ impl SecretSearch {
         self.0.add(secret);
     }
 
-    /// The text with `mark` in place of what it gives away; `None` where that is nothing.
+    /// The text with `mark` in place of what it gives away of any of them; `None` where that is nothing.
     #[must_use]
-    pub fn cut_out(&self, text: &str, mark: &str) -> Option<String> {
-        let ranges = self.0.ranges(text, Self::DEPTH);
+    pub fn cut_out(searches: &[&Self], text: &str, mark: &str) -> Option<String> {
+        let found = searches.iter();
+        let mut ranges: Vec<_> = found
+            .flat_map(|search| search.0.ranges(text, Self::DEPTH))
+            .collect();
+        // What two of them share must not hide what else there is of either.
+        repeated::merge(&mut ranges);
         (!ranges.is_empty()).then(|| replaced(text, &ranges, mark))
     }
 }

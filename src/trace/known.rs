@@ -35,15 +35,7 @@ impl Known {
         }
     }
 
-    /// The text without them; `None` where it has none.
-    pub fn cut_out(&self, text: &str, mark: &str) -> Option<String> {
-        let mut cut = None;
-        for generation in [&self.current, &self.before] {
-            let text = cut.as_deref().unwrap_or(text);
-            if let Some(without) = generation.search.cut_out(text, mark) {
-                cut = Some(without);
-            }
-        }
-        cut
+    pub fn searches(&self) -> [&SecretSearch; 2] {
+        [&self.current.search, &self.before.search]
     }
 }

@@ -14,7 +14,7 @@ use super::members::{
     is_public_of_grants, is_secret, is_secret_number, is_secret_whole, without_members,
 };
 use super::record::Asked;
-use crate::foreign_text::SentSecrets;
+use crate::foreign_text::{SecretSearch, SentSecrets};
 use crate::nesting::{self, MAX_NESTING};
 use crate::secret::is_secret_name;
 
@@ -109,9 +109,9 @@ impl Redactor {
     }
 
     fn cut_out(&self, text: &str) -> Option<String> {
-        let cut = self.sent.cut_out(text, REDACTED);
-        let more = self.told.cut_out(cut.as_deref().unwrap_or(text), REDACTED);
-        more.or(cut)
+        let ([sent, sent_before], [told, told_before]) =
+            (self.sent.searches(), self.told.searches());
+        SecretSearch::cut_out(&[sent, sent_before, told, told_before], text, REDACTED)
     }
 
     pub fn text(&self, text: &str) -> String {
