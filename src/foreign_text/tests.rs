@@ -53,7 +53,7 @@ fn percent(text: &str) -> String {
     each_byte(text, |byte| format!("%{byte:02X}"))
 }
 
-const ENCODINGS: [Encoding; 23] = [
+const ENCODINGS: [Encoding; 25] = [
     ("raw", str::to_owned),
     ("capitals", str::to_uppercase),
     ("percent", percent),
