@@ -1,19 +1,17 @@
 //! What a connection has sent and nobody else may read: for the texts of whoever it was sent to.
 
 use http::HeaderMap;
-use url::Url;
 
 use super::recipe::Recipe;
 use crate::foreign_text::SentSecrets;
 use crate::log::{Logger, foreign_log};
 use crate::secret::Secret;
-use crate::server_config::Transport;
 
 impl Recipe {
     /// The secrets of the configuration, of `bearer` and of a call's own headers.
     #[must_use]
     pub fn sent_secrets(&self, bearer: Option<Secret>, call: Option<&HeaderMap>) -> SentSecrets {
-        let mut sent = self.configured_secrets();
+        let mut sent = self.config.secrets();
         // The token may have been replaced while the request was under way.
         for token in [bearer, self.bearer.get()].into_iter().flatten() {
             sent.add(token);
@@ -27,7 +25,7 @@ impl Recipe {
     /// A logger for what the server says, with the connection's prefix. It holds little, since every connection has one for
     /// as long as it lives.
     pub(super) fn server_log(&self) -> Logger {
-        let (configured, bearer) = (self.configured_secrets(), self.bearer.clone());
+        let (configured, bearer) = (self.config.secrets(), self.bearer.clone());
         let logger = foreign_log(self.logger.clone(), move || {
             let mut sent = configured.clone();
             if let Some(token) = bearer.get() {
@@ -36,32 +34,5 @@ impl Recipe {
             sent
         });
         logger.prefixed(self.log_prefix())
-    }
-
-    fn configured_secrets(&self) -> SentSecrets {
-        let mut sent = self.config.filled_in.clone();
-        match &self.config.transport {
-            Transport::Http {
-                url,
-                headers,
-                proxy,
-                ..
-            } => {
-                sent.add_url(url);
-                for (name, value) in headers {
-                    sent.add_header(name, value);
-                }
-                if let Some(proxy) = proxy.as_deref().and_then(|proxy| Url::parse(proxy).ok()) {
-                    sent.add_url(&proxy);
-                }
-            }
-            Transport::Stdio { args, env, .. } => {
-                for (name, value) in env {
-                    sent.add_variable(name, value);
-                }
-                sent.add_arguments(args);
-            }
-        }
-        sent
     }
 }

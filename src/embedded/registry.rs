@@ -110,7 +110,7 @@ impl ConfigRegistry {
             proxy.as_deref(),
             &indexmap::IndexMap::new(),
         )?
-        .asking(Asking::of(&resolved.transport))
+        .asking(Asking::of(&resolved.transport).keeping(resolved.secrets()))
         .told_of(Some(server_name), None);
         let detection = detect(&endpoints, url, &self.settings, resolved.init_timeout).await;
         Ok(Some(detection.requires_oauth))

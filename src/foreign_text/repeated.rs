@@ -65,14 +65,7 @@ impl Search {
         if self.shortest() <= text.len() {
             self.look(&bytes(text), depth, &mut found);
         }
-        found.sort_unstable_by_key(|range| range.start);
-        found.dedup_by(|next, last| {
-            let touches = next.start <= last.end;
-            if touches {
-                last.end = last.end.max(next.end);
-            }
-            touches
-        });
+        merge(&mut found);
         found
     }
 
@@ -98,6 +91,18 @@ impl Search {
             }
         }
     }
+}
+
+/// Puts them in order and apart from each other.
+pub(super) fn merge(found: &mut Vec<Range<usize>>) {
+    found.sort_unstable_by_key(|range| range.start);
+    found.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
+        }
+        touches
+    });
 }
 
 /// At most [`REVEALING`] bytes, all of them together with what makes them as many.
@@ -191,16 +196,15 @@ fn escape_at(bytes: &[Byte]) -> Option<(usize, Escaped)> {
                 b'x' | b'X' => (3, 16),
                 _ => (2, 10),
             };
-            let digits = bytes.iter().skip(start).take(8);
-            let digits: Vec<_> = digits
-                .map_while(|byte| char::from(byte.value).to_digit(radix))
-                .collect();
-            let end = start + digits.len();
-            let number = digits
-                .into_iter()
-                .fold(0, |number, digit| number * radix + digit);
+            let (mut end, mut number) = (start, 0_u32);
+            while let Some(digit) = byte_at(end).and_then(|it| char::from(it).to_digit(radix)) {
+                number = number.saturating_mul(radix).saturating_add(digit);
+                end += 1;
+            }
             let character = char::from_u32(number).filter(|_| end > start)?;
-            (byte_at(end)? == b';').then_some((end + 1, Escaped::Character(character)))
+            // Browsers do without the end.
+            let length = end + usize::from(byte_at(end) == Some(b';'));
+            Some((length, Escaped::Character(character)))
         }
         (b'\\', b'n' | b'r' | b't' | b'b' | b'f') => Some((2, Escaped::Unseen)),
         (b'\\', value @ (b'\\' | b'/' | b'"' | b'\'')) => Some((2, Escaped::Byte(value))),

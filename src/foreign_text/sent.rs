@@ -52,6 +52,19 @@ impl SentSecrets {
         }
     }
 
+    /// A variable of the environment that a config names. Hosts, ports and paths are told: what counts is a name that says
+    /// so, and a value that is none of them and looks like a token.
+    pub fn add_filled_in(&mut self, name: &str, value: &str) {
+        /// Names of hosts have fewer.
+        const DIGITS_OF_TOKENS: usize = 4;
+        let digits = value.bytes().filter(u8::is_ascii_digit).count();
+        if looks_like_token(value) && digits >= DIGITS_OF_TOKENS && !value.contains(['.', '/']) {
+            self.add(value);
+        } else {
+            self.add_if_named(name, value);
+        }
+    }
+
     /// A variable in the environment of a process. Most are paths and settings, which errors had better tell: what counts
     /// is a name that says so, a value that looks like a token, and what is secret in a URL.
     pub fn add_variable(&mut self, name: &str, value: &str) {
@@ -190,10 +203,15 @@ impl SecretSearch {
         self.0.add(secret);
     }
 
-    /// The text with `mark` in place of what it gives away; `None` where that is nothing.
+    /// The text with `mark` in place of what it gives away of any of them; `None` where that is nothing.
     #[must_use]
-    pub fn cut_out(&self, text: &str, mark: &str) -> Option<String> {
-        let ranges = self.0.ranges(text, Self::DEPTH);
+    pub fn cut_out(searches: &[&Self], text: &str, mark: &str) -> Option<String> {
+        let found = searches.iter();
+        let mut ranges: Vec<_> = found
+            .flat_map(|search| search.0.ranges(text, Self::DEPTH))
+            .collect();
+        // What two of them share must not hide what else there is of either.
+        repeated::merge(&mut ranges);
         (!ranges.is_empty()).then(|| replaced(text, &ranges, mark))
     }
 }

@@ -29,7 +29,8 @@ fn long_texts_are_cut_and_controls_escaped() {
 #[test]
 fn unsafe_characters() {
     let unsafe_ones = "\u{0}\t\n\r\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\
-        \u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{e0001}\u{e0041}\u{e007f}";
+        \u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{e0001}\u{e0041}\u{e007f}\
+        \u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{180f}\u{3164}\u{fe00}\u{fe0f}\u{ffa0}\u{e0100}\u{e01ef}";
     for character in unsafe_ones.chars() {
         let escaped = escape(&character.to_string()).into_owned();
         assert!(escaped.is_ascii() && escaped.starts_with('\\'), "{escaped}");
@@ -52,7 +53,7 @@ fn percent(text: &str) -> String {
     each_byte(text, |byte| format!("%{byte:02X}"))
 }
 
-const ENCODINGS: [Encoding; 23] = [
+const ENCODINGS: [Encoding; 25] = [
     ("raw", str::to_owned),
     ("capitals", str::to_uppercase),
     ("percent", percent),
@@ -83,6 +84,12 @@ const ENCODINGS: [Encoding; 23] = [
     }),
     ("JSON, slashes", |text| text.replace('/', "\\/")),
     ("HTML", |text| each_byte(text, |byte| format!("&#{byte};"))),
+    ("HTML, long", |text| {
+        each_byte(text, |byte| format!("&#{byte:012};"))
+    }),
+    ("HTML, without its end", |text| {
+        each_byte(text, |byte| format!("&#{byte}"))
+    }),
     ("HTML, hexadecimal", |text| {
         each_byte(text, |byte| format!("&#x{byte:X};"))
     }),
@@ -222,7 +229,20 @@ fn what_is_harmless_stays() {
 #[test]
 fn unseen_characters_hide_nothing() {
     let sent = sent(&["secret-rt-honest"]);
-    for between in ["\u{200b}", "\n", "\u{2066}", "\u{e0041}"] {
+    for between in [
+        "\u{200b}",
+        "\n",
+        "\u{2066}",
+        "\u{e0041}",
+        "\u{34f}",
+        "\u{fe0f}",
+        "\u{3164}",
+        "\u{115f}",
+        "\u{17b4}",
+        "\u{180b}",
+        "\u{ffa0}",
+        "\u{e01ef}",
+    ] {
         let hidden: Vec<_> = "secret-rt-honest".chars().map(String::from).collect();
         let text = format!("<{}>", hidden.join(between));
         assert_eq!(foreign_text(&text, &sent), "<***>");

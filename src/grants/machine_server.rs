@@ -9,10 +9,11 @@ use url::Url;
 use super::client::Client;
 use crate::digest::{Digest, Parts};
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::foreign_error;
 use crate::host::Host;
 use crate::log::{Level, LogMeta, log_prefix};
 use crate::network::{HttpClient, NetworkRules};
-use crate::oauth::{Endpoints, OAuthOptions};
+use crate::oauth::{Asking, Endpoints, OAuthOptions};
 use crate::server_config::{ResolvedConfig, Transport};
 use crate::settings::Settings;
 
@@ -56,7 +57,12 @@ impl MachineServer {
             headers,
         )?
         .configured_at(&options.endpoints())
+        .asking(Asking::default().keeping(config.secrets()))
         .told_of(Some(server_name), None);
+        let host = Host {
+            logger: endpoints.logger(&host.logger),
+            ..host.clone()
+        };
         Ok(Some(Self {
             key: key(server_name, url, config.oauth.as_ref(), headers),
             server_name: server_name.to_owned(),
@@ -66,7 +72,7 @@ impl MachineServer {
             http,
             allowed_addresses: rules.allowed_addresses.clone(),
             settings,
-            host: host.clone(),
+            host,
         }))
     }
 
@@ -86,6 +92,7 @@ impl MachineServer {
 
     /// What a call is told, whose user has no part in it: nobody is to be asked to log in.
     pub(super) fn failed(&self, error: Error) -> Error {
+        let error = foreign_error(error, self.endpoints.secrets());
         if matches!(
             error.code,
             Code::Aborted

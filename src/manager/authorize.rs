@@ -148,7 +148,9 @@ impl Manager {
             oauth_headers: recipe.config.oauth_headers.clone(),
             coordination: server.config.oauth_coordination,
             proxy: proxy.clone(),
-            asking: Asking::of(&recipe.config.transport).without_authorization(),
+            asking: Asking::of(&recipe.config.transport)
+                .without_authorization()
+                .keeping(recipe.config.secrets()),
             rules: recipe.rules.clone(),
             settings: Arc::clone(&recipe.settings),
             session: recipe.shared.clone(),

@@ -130,7 +130,7 @@ impl Manager {
             recipe.config.proxy(),
             &IndexMap::new(),
         )?
-        .asking(Asking::of(&recipe.config.transport))
+        .asking(Asking::of(&recipe.config.transport).keeping(recipe.config.secrets()))
         .told_of(Some(&recipe.server_name), None);
         let limit = recipe.config.init_timeout;
         let detecting = detect(&endpoints, &url, call.settings, limit);

@@ -78,7 +78,12 @@ impl Observation {
             return;
         };
         let details = &mut seen.details;
-        details.session_id = connection.session_id().as_deref().map(written_by_others);
+        // A server may name its tools, prompts and sessions by what it was sent.
+        let sent = connection.recipe.sent_secrets(None, None);
+        let told = |text: &str| foreign_text(text, &sent);
+        details.session_id = connection.session_id().as_deref().map(told);
+        details.target = details.target.as_deref().map(told);
+        self.tool = self.tool.as_deref().map(told);
         let described = connection.described().ok();
         details.protocol_version = described.map(|it| it.version.as_str().to_owned());
         if let Transport::Http { url, .. } = transport {

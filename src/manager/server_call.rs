@@ -13,10 +13,11 @@ use super::{
     Observation, ServerScope, TokenRequest,
 };
 use crate::connection::{
-    CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall,
-    is_superseded,
+    CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, Recipe,
+    TaskCall, is_superseded,
 };
 use crate::error::{Error, Result};
+use crate::foreign_text::foreign_text;
 use crate::log::{Level, LogMeta, log_prefix};
 use crate::obo::TokenUse;
 use crate::server_config::ServerConfig;
@@ -56,6 +57,8 @@ struct Observed {
     request: Observation,
     /// Users authorize with the server.
     authorizes: bool,
+    /// Of the connection that carries it.
+    recipe: Option<Arc<Recipe>>,
 }
 
 impl Observed {
@@ -70,7 +73,15 @@ impl Observed {
         }
         let connection = lease.connection();
         self.request.carried_by(connection);
+        self.recipe = Some(Arc::clone(&connection.recipe));
         connection
+    }
+
+    /// A tool as the log has it: a server may have named it by what it was sent.
+    fn shown(&self, tool_name: &str) -> String {
+        let recipe = self.recipe.as_ref();
+        let sent = recipe.map(|recipe| recipe.sent_secrets(None, None));
+        foreign_text(tool_name, &sent.unwrap_or_default())
     }
 }
 
@@ -127,6 +138,7 @@ impl Manager {
         let mut seen = Observed {
             request: Observation::begin(request, call.server_name, call.user_id(), &logger),
             authorizes: false,
+            recipe: None,
         };
         let given = call.config.take();
         let answer = self.answer(&call, task, given, &mut seen).await;
@@ -141,16 +153,17 @@ impl Manager {
             }
         });
         let prefix = log_prefix(call.user_id(), call.server_name);
-        let request = seen.request;
-        request.end(outcome.as_ref(), is_error, self, &logger);
-        if let (Some(tool_name), true) = (call.tool_name(), is_error) {
+        let tool_name = call.tool_name().filter(|_| is_error || outcome.is_err());
+        let tool_name = tool_name.map(|name| seen.shown(name));
+        seen.request.end(outcome.as_ref(), is_error, self, &logger);
+        if let (Some(tool_name), true) = (&tool_name, is_error) {
             logger.debug(format!(
                 "{prefix}[{tool_name}] The tool answered with an error"
             ));
         }
         if let Err(error) = &outcome {
             // Who makes other requests hears of it, and is no part of LibreChat.
-            let (level, message) = match call.tool_name() {
+            let (level, message) = match &tool_name {
                 Some(tool_name) => (
                     Level::Error,
                     format!("{prefix}[{tool_name}] Tool call failed"),

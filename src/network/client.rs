@@ -179,7 +179,15 @@ impl HttpClient {
             let (takes_name, proxy) = (route.takes_server_name, proxy.as_deref());
             let failure = |error| request_failure(error, url, takes_name, identity, proxy);
             let mut trace = Exchange::begin(request.trace.as_ref());
-            match transmit(&client, request, (&target, url), header, trace.as_deref()).await {
+            match transmit(
+                &client,
+                request,
+                (&target, url),
+                header,
+                trace.as_deref_mut(),
+            )
+            .await
+            {
                 Err(error) if repeats > 0 && is_dropped(&error) => {
                     if let Some(trace) = &mut trace {
                         trace.failed(&failure(&error));
@@ -240,7 +248,7 @@ async fn transmit(
     request: &Request,
     (target, url): (&Url, &Url),
     proof: Option<HeaderValue>,
-    trace: Option<&Exchange>,
+    trace: Option<&mut Exchange>,
 ) -> reqwest::Result<reqwest::Response> {
     // Makes a header of a user and password in the URL, and takes them out of it.
     let mut sent = client

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 
+use crate::foreign_text::SentSecrets;
 use crate::network::Request;
 use crate::server_config::{Transport, TransportKind};
 
@@ -17,6 +18,8 @@ pub struct Asking {
     kind: Option<TransportKind>,
     /// Those of the config, which may be credentials: for the server's own origin.
     headers: HeaderMap,
+    /// Those of the config, which no text tells.
+    pub(super) secrets: SentSecrets,
 }
 
 impl Asking {
@@ -31,7 +34,14 @@ impl Asking {
         Self {
             kind: Some(*kind),
             headers: headers.cloned().collect(),
+            secrets: SentSecrets::default(),
         }
+    }
+
+    /// Keeps these out of all texts: they are the config's, and the server and those that it names may repeat them.
+    #[must_use]
+    pub fn keeping(self, secrets: SentSecrets) -> Self {
+        Self { secrets, ..self }
     }
 
     /// The same for a server whose users' tokens take the place of a configured `Authorization`.

@@ -97,7 +97,6 @@ impl Authorizer {
         host: &Host,
         mut relation: Relation,
     ) -> Result<Self> {
-        let storage = Storage::of_host(host, &relation.user_id, &relation.server_name)?;
         let flows = host.flows.clone().ok_or_else(|| {
             Error::new(
                 Code::TokenStore,
@@ -114,6 +113,11 @@ impl Authorizer {
         .configured_at(&relation.options.endpoints())
         .asking(std::mem::take(&mut relation.asking))
         .told_of(Some(&relation.server_name), Some(&relation.user_id));
+        let host = Host {
+            logger: endpoints.logger(&host.logger),
+            ..host.clone()
+        };
+        let storage = Storage::of_host(&host, &relation.user_id, &relation.server_name)?;
         Ok(Self(Arc::new(Inner {
             oauth: oauth.clone(),
             flows,
@@ -123,7 +127,7 @@ impl Authorizer {
             leases: OnceCell::new(),
             prefix: storage.log_prefix(),
             storage,
-            host: host.clone(),
+            host,
             relation,
             published: Mutex::default(),
             due_at: AtomicI64::new(i64::MAX),

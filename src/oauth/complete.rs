@@ -8,6 +8,7 @@ use serde_json::json;
 use url::Url;
 
 use super::answer::Answer;
+use super::asking::Asking;
 use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::client_auth::{AuthMethod, authenticate_in_flow};
 use super::documents::{Tokens, text};
@@ -21,6 +22,7 @@ use super::initiate::redirect_uri;
 use super::metadata::resource_indicator;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::host::{
     CREDENTIAL_SET_ID, CredentialsKey, FlowAttempt, FlowState, FlowStatus, FlowStore,
 };
@@ -53,6 +55,8 @@ pub struct Completion {
     pub keys: Option<Arc<dyn ClientKeys>>,
     /// The server's own; flows hold none.
     pub tls: Option<ServerTls>,
+    /// The server's own, which no text tells.
+    pub secrets: SentSecrets,
 }
 
 /// `persistBeforeComplete` of `LibreChat`'s callback route, and what belongs to it.
@@ -114,6 +118,7 @@ impl Completion {
         match self.exchange_and_persist(flow_id, &flow, callback).await {
             Ok(tokens) => Ok(tokens),
             Err(error) => {
+                let error = foreign_error(error, &self.secrets);
                 let message = "[MCPOAuth] Failed to complete OAuth flow";
                 self.logger
                     .with(Level::Error, message, LogMeta::Error(error.clone()));
@@ -189,7 +194,8 @@ impl Completion {
                 .as_ref()
                 .unwrap_or(&self.oauth_headers),
         )?;
-        endpoints = endpoints.told_of(
+        let asking = Asking::default().keeping(self.secrets.clone());
+        endpoints = endpoints.asking(asking).told_of(
             text(&flow.metadata, "serverName"),
             text(&flow.metadata, "userId"),
         );

@@ -20,6 +20,7 @@ use super::scope;
 use super::state_mapping::{delete_flow_and_state, store_state_mapping};
 use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::foreign_error;
 use crate::host::{FlowState, FlowStatus};
 use crate::log::{Level, LogMeta};
 use crate::server_config::is_client_rejection_message;
@@ -67,7 +68,7 @@ impl Authorizer {
             let message = format!("{} Failed to initiate OAuth flow", inner.prefix);
             let meta = LogMeta::Error(error.clone());
             inner.host.logger.with(Level::Error, message, meta);
-            as_flow_failure(error)
+            foreign_error(as_flow_failure(error), inner.endpoints.secrets())
         })
     }
 

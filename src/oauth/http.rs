@@ -17,6 +17,7 @@ use crate::dpop::Prover;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error};
+use crate::log::{Logger, foreign_log};
 use crate::network::{
     EXPLANATION_BYTES, HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url,
 };
@@ -104,7 +105,7 @@ impl Endpoints {
     pub fn told_of(self, server_name: Option<&str>, user_id: Option<&str>) -> Self {
         let tracer = self.http.tracer();
         Self {
-            source: tracer.source(server_name, user_id, SentSecrets::default),
+            source: tracer.source(server_name, user_id, || self.asking.secrets.clone()),
             ..self
         }
     }
@@ -124,7 +125,20 @@ impl Endpoints {
         }
     }
 
-    /// Has the MCP server be asked in this way.
+    /// What no text of whoever is asked tells.
+    #[must_use]
+    pub const fn secrets(&self) -> &SentSecrets {
+        &self.asking.secrets
+    }
+
+    /// The logger without them.
+    #[must_use]
+    pub fn logger(&self, logger: &Logger) -> Logger {
+        let secrets = self.secrets().clone();
+        foreign_log(logger.clone(), move || secrets.clone())
+    }
+
+    /// Has the MCP server be asked in this way. Before [`Endpoints::told_of`].
     #[must_use]
     pub fn asking(self, asking: Asking) -> Self {
         Self { asking, ..self }
@@ -243,8 +257,10 @@ impl Endpoints {
     /// `sent` are the secrets of the body.
     async fn send(&self, request: Request, mut sent: SentSecrets) -> Result<Answer> {
         sent.add_headers(&request.headers);
+        self.secrets().each(|secret| sent.add(secret));
         let answer = async {
-            let response = self.http.send(&self.policy, request).await?;
+            // Boxed, because each wait around it would carry its size once more.
+            let response = Box::pin(self.http.send(&self.policy, request)).await?;
             let url = response.url.clone();
             let (status, headers) = (response.status, response.headers.clone());
             let body = if status.is_success() {

@@ -123,6 +123,7 @@ impl Authorizer {
             })),
             keys: Some(Arc::new(self.clone())),
             tls: inner.relation.rules.tls.clone(),
+            secrets: inner.endpoints.secrets().clone(),
         };
         let state = redirect.state;
         let received = Received {

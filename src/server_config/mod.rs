@@ -27,6 +27,7 @@ mod raw;
 mod redact;
 mod references;
 mod resolve;
+mod secrets;
 mod source;
 #[cfg(test)]
 mod testing;

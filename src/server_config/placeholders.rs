@@ -156,9 +156,9 @@ impl<'a> Expander<'a> {
 
     fn environment<'t>(&self, template: &'t str) -> Cow<'t, str> {
         let environment = self.context.environment;
-        for name in environment::names(template).filter(|name| is_secret_name(name)) {
+        for name in environment::names(template) {
             if let Some(value) = environment.get(name) {
-                self.secrets.borrow_mut().add(&*value);
+                self.secrets.borrow_mut().add_filled_in(name, &value);
             }
         }
         environment::expand(template, environment)

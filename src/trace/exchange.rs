@@ -8,13 +8,14 @@ use futures::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use url::Url;
 
-use super::record::{BEYOND, Event, LONGEST, Phase, Purpose};
+use super::record::{Asked, BEYOND, Event, LONGEST, Phase, Purpose};
 use super::source::Tag;
 use crate::error::{Code, Error, Result};
 
 /// An exchange under way. If it is dropped, that is told as its end.
 pub struct Exchange {
     tag: Arc<Tag>,
+    asked: Option<Arc<Asked>>,
     pub id: u64,
     began: Instant,
     /// What has come of the body.
@@ -36,6 +37,7 @@ impl Exchange {
             id: tag.next(),
             keeps_body: tag.purpose != Purpose::Mcp,
             tag,
+            asked: None,
             began: Instant::now(),
             bytes: 0,
             body: Vec::new(),
@@ -46,7 +48,7 @@ impl Exchange {
 
     /// As it goes out, `headers` being all that it has.
     pub fn request(
-        &self,
+        &mut self,
         (method, url): (&Method, &Url),
         headers: &HeaderMap,
         secret_headers: &[HeaderName],
@@ -57,13 +59,16 @@ impl Exchange {
         } else {
             Bytes::new()
         };
-        self.tell(Phase::Request {
+        let asked = Arc::new(Asked {
             method: method.clone(),
-            url: Box::new(url.clone()),
+            url: url.clone(),
             headers: headers.clone(),
             secret_headers: secret_headers.to_vec(),
             body,
         });
+        self.tag.party.asked(&asked);
+        self.asked = Some(asked);
+        self.tell(Phase::Request);
     }
 
     pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
@@ -113,11 +118,12 @@ impl Exchange {
     }
 
     fn tell(&self, phase: Phase) {
-        self.tag.party.tell(Event::Http {
+        let event = Event::Http {
             id: self.id,
             purpose: self.tag.purpose,
             phase,
-        });
+        };
+        self.tag.party.tell_of(self.asked.clone(), event);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::foreign_text::SecretSearch;
 
-/// How many are looked for, at most twice as many.
+/// From how many on those that nobody has used lately make room, between two records.
 const MOST: usize = 256;
 
 /// Secrets since the last time that there were too many.
@@ -21,26 +21,21 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub fn add(&mut self, secret: &str) {
-        if self.current.texts.contains(secret) {
-            return;
-        }
-        if self.current.texts.len() == MOST {
+    /// Makes room. Nothing that is added after it is forgotten before the next time.
+    pub fn make_room(&mut self) {
+        if self.current.texts.len() >= MOST {
             self.before = std::mem::take(&mut self.current);
         }
-        self.current.texts.insert(secret.to_owned());
-        self.current.search.add(secret);
     }
 
-    /// The text without them; `None` where it has none.
-    pub fn cut_out(&self, text: &str, mark: &str) -> Option<String> {
-        let mut cut = None;
-        for generation in [&self.current, &self.before] {
-            let text = cut.as_deref().unwrap_or(text);
-            if let Some(without) = generation.search.cut_out(text, mark) {
-                cut = Some(without);
-            }
+    pub fn add(&mut self, secret: &str) {
+        if !self.current.texts.contains(secret) {
+            self.current.texts.insert(secret.to_owned());
+            self.current.search.add(secret);
         }
-        cut
+    }
+
+    pub fn searches(&self) -> [&SecretSearch; 2] {
+        [&self.current.search, &self.before.search]
     }
 }

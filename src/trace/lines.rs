@@ -3,12 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 
 use super::json::Object;
-use super::record::{Event, LONGEST, Phase, Purpose, Record};
-use super::redact::{REDACTED, Redactor};
+use super::record::{Asked, Event, LONGEST, Phase, Purpose, Record};
+use super::redact::{Kind, REDACTED, Redactor};
 
 /// One object, without the line break.
 pub(super) type Line = String;
@@ -25,7 +24,11 @@ pub(super) fn lost(count: usize) -> Line {
 }
 
 pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
+    redactor.make_room();
     redactor.learn(&record.who.secrets);
+    if let Some(asked) = &record.asked {
+        redactor.learn_request(asked);
+    }
     let mut line = Object::new();
     line.raw("v", &VERSION);
     line.text("at", &time(record.at));
@@ -34,7 +37,12 @@ pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
     match &record.event {
         Event::Http { id, purpose, phase } => {
             line.text("kind", "http").raw("id", id);
-            http(&mut line, phase, *purpose, redactor);
+            http(
+                &mut line,
+                phase,
+                (*purpose, record.asked.as_deref()),
+                redactor,
+            );
         }
         Event::Message {
             is_sent,
@@ -53,9 +61,15 @@ pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
             }
             let text = String::from_utf8_lossy(text);
             let text = text.trim_start_matches('\u{feff}').trim();
-            match redactor.json(text, false).filter(|_| *bytes <= LONGEST) {
+            match redactor
+                .json(text, Kind::Message)
+                .filter(|_| *bytes <= LONGEST)
+            {
                 Some(message) => line.raw("message", &message),
-                None => line.text("text", &beginning(redactor.text(text))),
+                None => line.text(
+                    "text",
+                    &beginning(redactor.text_with_members(text, Kind::Message)),
+                ),
             };
             line.raw("bytes", bytes);
         }
@@ -77,32 +91,27 @@ pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
     line.end()
 }
 
-fn http(line: &mut Object, phase: &Phase, purpose: Purpose, redactor: &mut Redactor) {
+fn http(
+    line: &mut Object,
+    phase: &Phase,
+    (purpose, asked): (Purpose, Option<&Asked>),
+    redactor: &mut Redactor,
+) {
     let name = match phase {
-        Phase::Request { .. } => "request",
+        Phase::Request => "request",
         Phase::Response { .. } => "response",
         Phase::End { .. } => "end",
         Phase::Failed { .. } => "failed",
     };
     line.text("phase", name).text("purpose", purpose.as_str());
     match phase {
-        Phase::Request {
-            method,
-            url,
-            headers: sent,
-            secret_headers,
-            body,
-        } => {
-            redactor.learn_headers(sent, secret_headers);
-            let is_form = sent
-                .get(CONTENT_TYPE)
-                .is_some_and(|kind| kind.as_bytes().ends_with(b"urlencoded"));
-            let body = (!body.is_empty()).then(|| redactor.body(body, is_form));
-            line.text("method", method.as_str());
-            line.text("url", &redactor.url(url));
-            headers(line, sent, secret_headers, redactor);
-            if let Some(body) = body {
-                line.text("body", &beginning(body));
+        Phase::Request => {
+            let Some(asked) = asked else { return };
+            line.text("method", asked.method.as_str());
+            line.text("url", &redactor.url(&asked.url));
+            headers(line, &asked.headers, &asked.secret_headers, redactor);
+            if !asked.body.is_empty() {
+                line.text("body", &beginning(redactor.body_of(asked)));
             }
         }
         Phase::Response {
@@ -110,7 +119,7 @@ fn http(line: &mut Object, phase: &Phase, purpose: Purpose, redactor: &mut Redac
             status,
             headers: got,
         } => {
-            redactor.learn_headers(got, &[]);
+            redactor.learn_answer(got);
             line.raw("status", status);
             headers(line, got, &[], redactor);
             line.raw("ms", &ms(*after));
@@ -124,10 +133,12 @@ fn http(line: &mut Object, phase: &Phase, purpose: Purpose, redactor: &mut Redac
             line.raw("ms", &ms(*after)).raw("bytes", bytes);
             if !body.is_empty() {
                 // Of tokens that nothing says the names of, nothing is told.
-                let told = if *grants {
-                    redactor.json(&String::from_utf8_lossy(body), true)
-                } else {
-                    Some(redactor.body(body, false))
+                let told = match (grants, purpose) {
+                    (false, _) => Some(redactor.body(body, Kind::Answer)),
+                    (true, Purpose::Registration) => {
+                        redactor.json(&String::from_utf8_lossy(body), Kind::Answer)
+                    }
+                    (true, _) => redactor.json(&String::from_utf8_lossy(body), Kind::Grant),
                 };
                 line.text("body", &told.map_or_else(|| REDACTED.to_owned(), beginning));
             }
@@ -155,7 +166,8 @@ fn headers(line: &mut Object, all: &HeaderMap, secret: &[HeaderName], redactor: 
         let values: Vec<_> = values
             .map(|value| redactor.header(name, value, secret))
             .collect();
-        members.text(name.as_str(), &values.join(", "));
+        // Whoever answers makes up names, too.
+        members.text(&redactor.text(name.as_str()), &values.join(", "));
     }
     line.raw("headers", &members.end());
 }

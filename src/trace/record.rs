@@ -70,9 +70,22 @@ pub(super) struct Who {
     pub secrets: SentSecrets,
 }
 
+/// What a request had. Whoever answers it may repeat that.
+pub(super) struct Asked {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    /// Those that were configured, or belong to the user.
+    pub secret_headers: Vec<HeaderName>,
+    /// Empty where it is MCP's.
+    pub body: Bytes,
+}
+
 pub(super) struct Record {
     pub at: SystemTime,
     pub who: Arc<Who>,
+    /// The request that this is about, or the last one of the connection.
+    pub asked: Option<Arc<Asked>>,
     pub event: Event,
 }
 
@@ -109,14 +122,7 @@ pub(super) enum Event {
 }
 
 pub(super) enum Phase {
-    Request {
-        method: Method,
-        url: Box<Url>,
-        headers: HeaderMap,
-        /// Those that were configured, or belong to the user.
-        secret_headers: Vec<HeaderName>,
-        body: Bytes,
-    },
+    Request,
     Response {
         after: Duration,
         status: u16,
@@ -150,9 +156,9 @@ impl Record {
             Event::Message { text, .. } => text.len(),
             Event::Step { details, .. } => details.iter().map(|(_, value)| value.len()).sum(),
             Event::Http { phase, .. } => match phase {
-                Phase::Request {
-                    url, headers, body, ..
-                } => url.as_str().len() + of_headers(headers) + body.len(),
+                Phase::Request => self.asked.as_ref().map_or(0, |asked| {
+                    asked.url.as_str().len() + of_headers(&asked.headers) + asked.body.len()
+                }),
                 Phase::Response { headers, .. } => of_headers(headers),
                 Phase::End { body, .. } => body.len(),
                 Phase::Failed { message, .. } => message.len(),

@@ -1,7 +1,8 @@
 //! What of a record is told.
 
 use http::header::{
-    AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION, SET_COOKIE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, PROXY_AUTHORIZATION, SET_COOKIE,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -9,8 +10,11 @@ use url::Url;
 use url::form_urlencoded;
 
 use super::known::Known;
-use super::members::is_secret;
-use crate::foreign_text::SentSecrets;
+use super::members::{
+    is_public_of_grants, is_secret, is_secret_number, is_secret_whole, without_members,
+};
+use super::record::Asked;
+use crate::foreign_text::{SecretSearch, SentSecrets};
 use crate::nesting::{self, MAX_NESTING};
 use crate::secret::is_secret_name;
 
@@ -23,35 +27,95 @@ const LONG_WORD: usize = 12;
 const SECRET_HEADERS: [HeaderName; 5] =
     [AUTHORIZATION, COOKIE, SET_COOKIE, PROXY_AUTHORIZATION, DPOP];
 
+/// What a grant gives, under these names, which may be sent in the next moment.
+const GIVEN: [&str; 5] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "client_secret",
+    "registration_access_token",
+];
+/// Their members are descriptions of members.
+const SCHEMAS: [&str; 3] = ["inputSchema", "outputSchema", "requestedSchema"];
+
+/// What a text is, which decides what of it is secret by its name, and what is remembered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of MCP.
+    Message,
+    /// Such a message's description of arguments.
+    Schema,
+    /// Of a request to an authorization server.
+    Asked,
+    /// Of an answer.
+    Answer,
+    /// Of an answer that gives tokens.
+    Grant,
+}
+
+impl Kind {
+    fn is_oauth(self) -> bool {
+        !matches!(self, Self::Message | Self::Schema)
+    }
+}
+
 /// Finds secrets in what it is shown, and cuts them out of that and of all that comes later.
 #[derive(Default)]
-pub(super) struct Redactor(Known);
+pub(super) struct Redactor {
+    /// What was configured, sent and given.
+    sent: Known,
+    /// What only the name says that others gave it. They make up as many as they like: these never push out the former.
+    told: Known,
+}
 
 impl Redactor {
-    pub fn learn(&mut self, secrets: &SentSecrets) {
-        secrets.each(|secret| self.0.add(secret));
+    /// Before each record.
+    pub fn make_room(&mut self) {
+        self.sent.make_room();
+        self.told.make_room();
     }
 
-    /// Headers are secret that the sender says are, and those of these names.
-    pub fn learn_headers(&mut self, headers: &HeaderMap, secret: &[HeaderName]) {
-        let mut sent = SentSecrets::default();
-        for (name, value) in headers {
-            if *name == SET_COOKIE {
-                let cookie = value.to_str().unwrap_or_default().split(';').next();
-                if let Some((name, value)) = cookie.and_then(|it| it.split_once('=')) {
-                    sent.add_named(name, value);
-                }
-            } else if SECRET_HEADERS.contains(name) || secret.contains(name) {
-                sent.add_header(name, value);
-            }
+    pub fn learn(&mut self, secrets: &SentSecrets) {
+        secrets.each(|secret| self.sent.add(secret));
+    }
+
+    /// What the request of an exchange had, as long as there is anything to tell of that.
+    pub fn learn_request(&mut self, asked: &Asked) {
+        self.learn(&secrets_of(&asked.headers, &asked.secret_headers));
+        if !asked.body.is_empty() {
+            self.body_of(asked);
         }
-        self.learn(&sent);
+    }
+
+    pub fn learn_answer(&mut self, headers: &HeaderMap) {
+        secrets_of(headers, &[]).each(|secret| self.told.add(secret));
+    }
+
+    /// The body of a request, where it is told.
+    pub fn body_of(&mut self, asked: &Asked) -> String {
+        let kind = asked.headers.get(CONTENT_TYPE);
+        let is_form = kind.is_some_and(|kind| kind.as_bytes().ends_with(b"urlencoded"));
+        if is_form {
+            return self.form(&String::from_utf8_lossy(&asked.body), Kind::Asked);
+        }
+        self.body(&asked.body, Kind::Asked)
+    }
+
+    fn remember(&mut self, secret: &str, kind: Kind) {
+        match kind {
+            Kind::Asked => self.sent.add(secret),
+            _ => self.told.add(secret),
+        }
+    }
+
+    fn cut_out(&self, text: &str) -> Option<String> {
+        let ([sent, sent_before], [told, told_before]) =
+            (self.sent.searches(), self.told.searches());
+        SecretSearch::cut_out(&[sent, sent_before, told, told_before], text, REDACTED)
     }
 
     pub fn text(&self, text: &str) -> String {
-        self.0
-            .cut_out(text, REDACTED)
-            .unwrap_or_else(|| text.to_owned())
+        self.cut_out(text).unwrap_or_else(|| text.to_owned())
     }
 
     /// The value of a header. The scheme of credentials stays.
@@ -96,11 +160,11 @@ impl Redactor {
         let mut shown = url.clone();
         // Fail for URLs without a host, which have none of both.
         if !url.username().is_empty() {
-            self.0.add(url.username());
+            self.told.add(url.username());
             let _ = shown.set_username("redacted");
         }
         if let Some(password) = url.password() {
-            self.0.add(password);
+            self.told.add(password);
             let _ = shown.set_password(Some("redacted"));
         }
         shown.set_query(None);
@@ -109,14 +173,14 @@ impl Redactor {
         for (mark, part) in [('?', url.query()), ('#', url.fragment())] {
             if let Some(part) = part {
                 shown.push(mark);
-                shown += &self.form(part);
+                shown += &self.form(part, Kind::Answer);
             }
         }
         shown
     }
 
     /// A query or a form, with its names and values as they read.
-    fn form(&mut self, text: &str) -> String {
+    fn form(&mut self, text: &str, kind: Kind) -> String {
         let mut told = String::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             if !told.is_empty() {
@@ -128,7 +192,7 @@ impl Redactor {
             }
             told.push('=');
             if is_secret(&name, true) || is_secret_name(&name) && !is_kind(&name) {
-                self.0.add(&value);
+                self.remember(&value, kind);
                 told += REDACTED;
             } else {
                 told += &in_form(&self.text(&value));
@@ -137,34 +201,40 @@ impl Redactor {
         told
     }
 
-    /// A body that is no message: JSON, else a form or whatever it is.
-    pub fn body(&mut self, body: &[u8], is_form: bool) -> String {
+    /// A body that is no message: JSON or whatever it is.
+    pub fn body(&mut self, body: &[u8], kind: Kind) -> String {
         let text = String::from_utf8_lossy(body);
-        if let Some(json) = self.json(&text, true) {
-            return json;
-        }
-        if is_form {
-            return self.form(&text);
-        }
-        self.text(&text)
+        let told = self.json(&text, kind);
+        told.unwrap_or_else(|| self.text_with_members(&text, kind))
     }
 
-    /// A text of JSON, whose secret members are learned where it `is_oauth`.
-    pub fn json(&mut self, text: &str, is_oauth: bool) -> Option<String> {
+    /// A text that may be a part of JSON.
+    pub fn text_with_members(&self, text: &str, kind: Kind) -> String {
+        self.text(&without_members(text, kind.is_oauth()))
+    }
+
+    /// A text of JSON, whose secret members are learned where it is of authorization.
+    pub fn json(&mut self, text: &str, kind: Kind) -> Option<String> {
         let mut value: Value = nesting::parse(text, MAX_NESTING).ok()?;
         if !value.is_object() && !value.is_array() {
             return None;
         }
-        if is_oauth {
-            self.learn_members(&value);
+        if kind == Kind::Grant {
+            let given = GIVEN.iter().filter_map(|name| value.get(name)?.as_str());
+            given.for_each(|given| self.sent.add(given));
         }
-        self.value(&mut value, is_oauth);
+        if kind.is_oauth() {
+            self.learn_members(&value, kind);
+        }
+        self.value(&mut value, kind);
         Some(value.to_string())
     }
 
-    fn learn_members(&mut self, value: &Value) {
+    fn learn_members(&mut self, value: &Value, kind: Kind) {
         match value {
-            Value::Array(list) => list.iter().for_each(|value| self.learn_members(value)),
+            Value::Array(list) => list
+                .iter()
+                .for_each(|value| self.learn_members(value, kind)),
             Value::Object(members) => {
                 for (name, value) in members {
                     match value {
@@ -172,9 +242,9 @@ impl Redactor {
                             if is_secret(name, false)
                                 || text.len() >= LONG_WORD && is_secret(name, true) =>
                         {
-                            self.0.add(text);
+                            self.remember(text, kind);
                         }
-                        value => self.learn_members(value),
+                        value => self.learn_members(value, kind),
                     }
                 }
             }
@@ -182,43 +252,75 @@ impl Redactor {
         }
     }
 
-    fn value(&self, value: &mut Value, is_oauth: bool) {
+    fn value(&self, value: &mut Value, kind: Kind) {
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => {
-                if let Some(told) = self.0.cut_out(&number.to_string(), REDACTED) {
+                if let Some(told) = self.cut_out(&number.to_string()) {
                     *value = Value::String(told);
                 }
             }
             Value::String(text) => {
-                if let Some(told) = self.0.cut_out(text, REDACTED) {
+                if let Some(told) = self.cut_out(text) {
                     *text = told;
                 }
             }
-            Value::Array(list) => list
-                .iter_mut()
-                .for_each(|value| self.value(value, is_oauth)),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.value(value, kind)),
             Value::Object(members) => {
-                let named = |name: &String| self.0.cut_out(name, REDACTED);
+                // By the names that they have, which may be told otherwise.
+                for (name, value) in members.iter_mut() {
+                    if is_secret_member(name, value, kind) {
+                        *value = Value::String(REDACTED.to_owned());
+                    } else if kind == Kind::Message && SCHEMAS.contains(&name.as_str()) {
+                        self.value(value, Kind::Schema);
+                    } else {
+                        self.value(value, kind);
+                    }
+                }
                 let renamed: Vec<_> = members
                     .keys()
-                    .filter_map(|name| Some((name.clone(), named(name)?)))
+                    .filter_map(|name| Some((name.clone(), self.cut_out(name)?)))
                     .collect();
                 for (name, told) in renamed {
                     if let Some(value) = members.shift_remove(&name) {
                         members.insert(told, value);
                     }
                 }
-                for (name, value) in members {
-                    if value.is_string() && is_secret(name, is_oauth) {
-                        *value = Value::String(REDACTED.to_owned());
-                    } else {
-                        self.value(value, is_oauth);
-                    }
-                }
             }
         }
     }
+}
+
+/// Whether nothing of the value is told, because of its name.
+fn is_secret_member(name: &str, value: &Value, kind: Kind) -> bool {
+    if kind == Kind::Grant && !value.is_null() && !is_public_of_grants(name) {
+        return true;
+    }
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => is_secret_number(name, &number.to_string(), kind.is_oauth()),
+        Value::String(_) => is_secret(name, kind.is_oauth()),
+        Value::Array(list) => kind != Kind::Schema && !list.is_empty() && is_secret_whole(name),
+        Value::Object(members) => {
+            kind != Kind::Schema && !members.is_empty() && is_secret_whole(name)
+        }
+    }
+}
+
+/// Headers are secret that the sender says are, and those of these names.
+fn secrets_of(headers: &HeaderMap, secret: &[HeaderName]) -> SentSecrets {
+    let mut sent = SentSecrets::default();
+    for (name, value) in headers {
+        if *name == SET_COOKIE {
+            let cookie = value.to_str().unwrap_or_default().split(';').next();
+            if let Some((name, value)) = cookie.and_then(|it| it.split_once('=')) {
+                sent.add_named(name, value);
+            }
+        } else if SECRET_HEADERS.contains(name) || secret.contains(name) {
+            sent.add_header(name, value);
+        }
+    }
+    sent
 }
 
 /// As it reads, but for what means something in a form.

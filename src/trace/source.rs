@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
+
 use super::queue::Queue;
-use super::record::{BEYOND, Details, Event, LONGEST, Purpose, Record, Who};
+use super::record::{Asked, BEYOND, Details, Event, LONGEST, Purpose, Record, Who};
 
 /// The numbers of connections and of exchanges, which begin at 1.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
@@ -21,6 +23,8 @@ pub(super) struct Party {
     transport: &'static str,
     connection: u64,
     is_connected: AtomicBool,
+    /// The last request: whatever comes meanwhile may repeat what it had.
+    asked: Mutex<Option<Arc<Asked>>>,
 }
 
 impl Drop for Party {
@@ -48,13 +52,24 @@ impl Party {
             transport,
             connection,
             is_connected: AtomicBool::new(false),
+            asked: Mutex::default(),
         }
     }
 
+    pub fn asked(&self, asked: &Arc<Asked>) {
+        *self.asked.lock() = Some(Arc::clone(asked));
+    }
+
     pub fn tell(&self, event: Event) {
+        let asked = self.asked.lock().clone();
+        self.tell_of(asked, event);
+    }
+
+    pub fn tell_of(&self, asked: Option<Arc<Asked>>, event: Event) {
         self.queue.push(Record {
             at: SystemTime::now(),
             who: Arc::clone(&self.who),
+            asked,
             event,
         });
     }

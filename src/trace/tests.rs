@@ -1,3 +1,5 @@
+mod secrets;
+
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::SystemTime;
@@ -11,7 +13,7 @@ use url::Url;
 
 use super::lines;
 use super::queue::Queue;
-use super::record::{Event, LONGEST, Phase, Purpose, Record, Who, detail};
+use super::record::{Asked, Event, LONGEST, Phase, Purpose, Record, Who, detail};
 use super::redact::{REDACTED, Redactor};
 use crate::foreign_text::SentSecrets;
 
@@ -27,7 +29,12 @@ fn record(event: Event) -> Record {
         secrets,
     });
     let at = SystemTime::UNIX_EPOCH;
-    Record { at, who, event }
+    Record {
+        at,
+        who,
+        asked: None,
+        event,
+    }
 }
 
 fn told(redactor: &mut Redactor, event: Event) -> Value {
@@ -43,6 +50,13 @@ fn http(redactor: &mut Redactor, purpose: Purpose, phase: Phase) -> Value {
             phase,
         },
     )
+}
+
+fn request(redactor: &mut Redactor, asked: Asked) -> Value {
+    let (id, purpose, phase) = (7, Purpose::Token, Phase::Request);
+    let mut record = record(Event::Http { id, purpose, phase });
+    record.asked = Some(Arc::new(asked));
+    serde_json::from_str(&lines::of(&record, redactor)).unwrap()
 }
 
 fn message(text: &[u8]) -> Event {
@@ -142,11 +156,9 @@ fn arguments_and_results_are_told() {
 fn requests_are_told_without_their_secrets() {
     let mut redactor = Redactor::default();
     let secret = [HeaderName::from_static("x-tenant")];
-    let phase = Phase::Request {
+    let asked = Asked {
         method: Method::POST,
-        url: Box::new(
-            Url::parse("https://me:password1234@as.test/token?state=state-1234&a=b#x").unwrap(),
-        ),
+        url: Url::parse("https://me:password1234@as.test/token?state=state-1234&a=b#x").unwrap(),
         headers: headers(&[
             (
                 "authorization",
@@ -161,7 +173,7 @@ fn requests_are_told_without_their_secrets() {
             b"grant_type=authorization_code&code=c0de&token_type_hint=access_token&scope=a+b",
         ),
     };
-    let line = http(&mut redactor, Purpose::Token, phase);
+    let line = request(&mut redactor, asked);
     let url = format!("https://redacted:redacted@as.test/token?state={REDACTED}&a=b#x");
     assert_eq!(line["url"], url);
     assert_eq!(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use librechat_mcp_native::error::{Code, Result};
+use librechat_mcp_native::foreign_text::SentSecrets;
 use librechat_mcp_native::host::{Environment, FlowStatus, FlowStore, Logger};
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::oauth::{
@@ -42,6 +43,7 @@ pub async fn complete(world: &World, received: Option<Received>) -> Result<Token
         credentials_key: Arc::new(None::<Secret>),
         persist: None,
         tls: None,
+        secrets: SentSecrets::default(),
     };
     let callback = Callback {
         code: Secret::from("the-code"),

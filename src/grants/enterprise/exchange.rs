@@ -10,6 +10,7 @@ use super::identity_provider::{Asked, Provider, authenticate_hosts, id_jag_of};
 use super::target::Target;
 use super::token_endpoint::ask;
 use crate::error::Result;
+use crate::foreign_text::foreign_error;
 use crate::grants::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
 use crate::grants::client::Client;
 use crate::grants::jwt::{JWT_BEARER, claims};
@@ -139,6 +140,11 @@ impl IdJagExchange {
 
     /// The authorization server whose ID-JAG is asked for, its issuer, and what the MCP server is called there.
     async fn authorization_server(&self) -> Result<(AuthorizationServer, String, String)> {
+        let found = self.found().await;
+        found.map_err(|error| foreign_error(error, self.target.endpoints.secrets()))
+    }
+
+    async fn found(&self) -> Result<(AuthorizationServer, String, String)> {
         let server = self.servers.find(self.protected()).await?;
         let issuer = server.issuer.clone().ok_or_else(|| {
             configuration("`oauth.grant: enterprise` needs `oauth.issuer` beside `oauth.token_url`")

@@ -8,7 +8,7 @@ use super::diagnosis::configuration;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::network::{HttpClient, NetworkRules};
-use crate::oauth::{Endpoints, OAuthOptions};
+use crate::oauth::{Asking, Endpoints, OAuthOptions};
 use crate::server_config::{ResolvedConfig, Transport};
 use crate::settings::Settings;
 
@@ -40,7 +40,8 @@ impl Target {
         let options = OAuthOptions::new(config.oauth.as_ref());
         let headers = &config.oauth_headers;
         let endpoints = Endpoints::new(http, rules, environment, proxy.as_deref(), headers)?
-            .configured_at(&options.endpoints());
+            .configured_at(&options.endpoints())
+            .asking(Asking::default().keeping(config.secrets()));
         Ok(Self {
             url: url.clone(),
             options,

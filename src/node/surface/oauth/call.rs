@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::connection::EpochMark;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::SentSecrets;
 use crate::host::{
     ClientAssertions, Environment, FlowStore, Host, Logger, Lookup, NetworkRules, SessionStore,
     TokenStore,
@@ -34,7 +35,7 @@ use crate::node::marshal::to_js::ToJs;
 use crate::node::surface::methods::Invocation;
 use crate::node::surface::running::{Ending, promised};
 use crate::node::surface::state::RuntimeState;
-use crate::oauth::{Endpoints, Storage};
+use crate::oauth::{Asking, Endpoints, Storage};
 use crate::secret::Secret;
 use crate::server_config::{Context, resolve};
 use crate::settings::Settings;
@@ -265,27 +266,38 @@ impl<'env> Call<'env> {
         );
         let host = self.runtime.call(self.scope, None)?.host;
         Ok(async move {
+            let mut asking = Asking::default();
             if let Some(server_name) = &server_name {
-                rules.tls = tls_of(&host, server_name).await;
+                let (tls, secrets) = known_of(&host, server_name).await;
+                rules.tls = tls;
+                asking = asking.keeping(secrets);
             }
             let endpoints = Endpoints::new(http, &rules, &environment, None, &headers)?;
-            Ok(endpoints.told_of(server_name.as_deref(), None))
+            Ok(endpoints
+                .asking(asking)
+                .told_of(server_name.as_deref(), None))
         })
     }
 }
 
-/// The TLS of a server as the registry's config names it: LibreChat's functions are not told it. Where the registry cannot
-/// say, there is none, and a server that wants it says so.
-pub async fn tls_of(host: &Host, server_name: &str) -> Option<ServerTls> {
+/// The TLS of a server as the registry's config names it, and what of it is secret: LibreChat's functions are not told.
+/// Where the registry cannot say, there is none, and a server that wants it says so.
+pub async fn known_of(host: &Host, server_name: &str) -> (Option<ServerTls>, SentSecrets) {
     let lookup = Lookup {
         user_id: None,
         config_servers: false,
     };
     let config = host.registry.server_config(server_name, lookup).await;
-    let config = config.ok()??.config().ok()?;
+    let config = config
+        .ok()
+        .flatten()
+        .and_then(|config| config.config().ok());
     let context = Context::of_environment(&host.environment);
-    let resolved = resolve(&config, &context).ok()?;
-    resolved.server_tls(server_name).ok()?
+    let resolved = config.and_then(|config| resolve(&config, &context).ok());
+    resolved.map_or_else(Default::default, |resolved| {
+        let tls = resolved.server_tls(server_name).ok().flatten();
+        (tls, resolved.secrets())
+    })
 }
 
 /// What is left of a call whose promise gets its outcome.

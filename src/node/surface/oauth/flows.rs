@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::call::Call;
-use super::call::{parsed, tls_of};
+use super::call::{Call, known_of, parsed};
+use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Value};
 use crate::node::host::persist::NodePersist;
@@ -74,6 +74,7 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         Ok(async move {
             let server_url = parsed(&server_url)?;
             let endpoints = endpoints.await?.configured_at(&options.endpoints());
+            let logger = endpoints.logger(&logger);
             let initiated = Initiation {
                 endpoints: &endpoints,
                 server_name: &server_name,
@@ -93,7 +94,8 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 renews: None,
             }
             .initiate()
-            .await?;
+            .await
+            .map_err(|error| foreign_error(error, endpoints.secrets()))?;
             let url = || detail("url", &initiated.authorization_url);
             endpoints.source().step("authorization-url", url);
             Ok(json!({
@@ -159,10 +161,11 @@ pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             keys: Some(call.client_keys()?),
             persist: NodePersist::of(&call.context, persist, roll_back, call.argument(2))?,
             tls: None,
+            secrets: SentSecrets::default(),
         };
         Ok(async move {
             if let Some(owner) = parse_flow_id(&flow_id) {
-                completion.tls = tls_of(&host, &owner.server_name).await;
+                (completion.tls, completion.secrets) = known_of(&host, &owner.server_name).await;
             }
             completion.complete(&flow_id, &callback).await
         })

@@ -162,7 +162,7 @@ fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             let (mut asking, mut proxy, mut limit) = (Asking::default(), None, None);
             if let Some(known) = &known {
                 rules.tls = known.server_tls(url.as_str())?;
-                asking = Asking::of(&known.transport);
+                asking = Asking::of(&known.transport).keeping(known.secrets());
                 (proxy, limit) = (known.proxy(), known.init_timeout);
             }
             let endpoints = Endpoints::new(http, &rules, &environment, proxy, &IndexMap::new())?;
