@@ -7,6 +7,8 @@ export interface TrafficBase {
   v: 1
   /** When it happened: ISO 8601, in UTC, with microseconds. */
   at: string
+  /** Of the process that tells it: eight hex digits, random. Processes may share a file, and each numbers anew. */
+  process: string
   /** The server's name; `null` where it is not known whose a request is. */
   server: string | null
   /** The user's id; `null` for what all users share. */
