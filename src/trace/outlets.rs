@@ -4,11 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock};
 
 use super::lines::{self, Line};
 use super::queue::State;
 use super::record::Record;
 use super::redact::Redactor;
+use crate::host::Logger;
 
 /// How many lines go out together.
 const AT_ONCE: usize = 64;
@@ -21,18 +23,26 @@ pub type Deliver = Box<dyn Fn(Vec<String>) -> bool + Send>;
 pub struct Outlets {
     pub file: Option<File>,
     pub host: Option<Deliver>,
+    /// Hears, once, that the file takes no more.
+    pub log: Arc<OnceLock<Logger>>,
+    was_warned: bool,
     /// Lines that the file, and the host, did not take.
     unwritten: usize,
     unheard: usize,
 }
 
 impl Outlets {
-    /// A file that lines are added to, which nobody but its owner reads if it is made for this.
+    /// A file that lines are added to, which nobody but its owner reads if it is made for this. A pipe that nobody reads
+    /// fails.
     pub fn open(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            // The runtime waits for nobody who may read a pipe some day.
+            options.mode(0o600).custom_flags(libc::O_NONBLOCK);
+        }
         options.open(path)
     }
 
@@ -70,11 +80,17 @@ impl Outlets {
                 text.push('\n');
             }
             // One write keeps the lines of processes apart. A disk that is full loses these lines, and nothing else.
-            let is_written = file.write_all(text.as_bytes()).is_ok();
-            self.unwritten = if is_written {
-                0
-            } else {
-                self.unwritten + count
+            self.unwritten = match file.write_all(text.as_bytes()) {
+                Ok(()) => 0,
+                Err(error) => {
+                    if let Some(log) = self.log.get().filter(|_| !self.was_warned) {
+                        self.was_warned = true;
+                        log.warn(format!(
+                            "[MCP] MCP_NATIVE_TRACE: records are lost, the file cannot be written: {error}"
+                        ));
+                    }
+                    self.unwritten + count
+                }
             };
         }
         if let Some(deliver) = &self.host {

@@ -111,6 +111,9 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         let (thread, realm, host) = (&shared.thread, &shared.realm, &shared.host);
         traffic.tell_in(CallContext::new(thread, realm, host, scope)?);
     }
+    if let Some(log) = tracing.log {
+        let _ = log.set(shared.call(scope, None)?.host.logger.clone());
+    }
     warn_at_once(scope, &shared, tracing.warning)?;
     let runtime = set_methods(scope.object()?, &shared, &(), METHODS)?;
     let manager = manager::create(scope, &shared)?;
