@@ -25,7 +25,7 @@ export interface TrafficHttp extends TrafficBase {
   id: number
   /** How far it has come. */
   phase: 'request' | 'response' | 'end' | 'failed'
-  /** What it is for. `grant` is a token without a user's login. */
+  /** What it is for. `grant` is any way to a token but a login and its refreshes, and `obo`. */
   purpose: 'mcp' | 'detection' | 'metadata' | 'registration' | 'par' | 'token' | 'refresh' | 'revocation' | 'obo' | 'grant'
   /** Of a request. */
   method?: string
