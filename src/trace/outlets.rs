@@ -10,7 +10,6 @@ use super::lines::{self, Line};
 use super::queue::State;
 use super::record::Record;
 use super::redact::Redactor;
-use crate::host::Logger;
 
 /// How many lines go out together.
 const AT_ONCE: usize = 64;
@@ -18,13 +17,16 @@ const AT_ONCE: usize = 64;
 /// Takes lines for the host, unless it has no room for them.
 pub type Deliver = Box<dyn Fn(Vec<String>) -> bool + Send>;
 
+/// Tells the operator.
+pub type Warn = Box<dyn Fn(String) + Send + Sync>;
+
 /// Where lines go.
 #[derive(Default)]
 pub struct Outlets {
     pub file: Option<File>,
     pub host: Option<Deliver>,
     /// Hears, once, that the file takes no more.
-    pub log: Arc<OnceLock<Logger>>,
+    pub warn: Arc<OnceLock<Warn>>,
     was_warned: bool,
     /// Lines that the file, and the host, did not take.
     unwritten: usize,
@@ -83,9 +85,9 @@ impl Outlets {
             self.unwritten = match file.write_all(text.as_bytes()) {
                 Ok(()) => 0,
                 Err(error) => {
-                    if let Some(log) = self.log.get().filter(|_| !self.was_warned) {
+                    if let Some(warn) = self.warn.get().filter(|_| !self.was_warned) {
                         self.was_warned = true;
-                        log.warn(format!(
+                        warn(format!(
                             "[MCP] MCP_NATIVE_TRACE: records are lost, the file cannot be written: {error}"
                         ));
                     }

@@ -9,9 +9,8 @@ use parking_lot::Mutex;
 
 use super::context::CallContext;
 use super::errors;
-use crate::host::Logger;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
-use crate::trace::{Outlets, Tracer};
+use crate::trace::{Outlets, Tracer, Warn};
 
 /// The file that gets a line for each record.
 const TRACE_VARIABLE: &str = "MCP_NATIVE_TRACE";
@@ -46,8 +45,8 @@ pub struct Tracing {
     pub traffic: Option<Traffic>,
     /// Why there is no file although the operator wants one.
     pub warning: Option<String>,
-    /// Where there is a file: takes the logger that hears what becomes of it.
-    pub log: Option<Arc<OnceLock<Logger>>>,
+    /// Where there is a file: takes what hears of it if it fails later.
+    pub warn: Option<Arc<OnceLock<Warn>>>,
 }
 
 /// Reads what the host and the operator want to be traced.
@@ -74,7 +73,7 @@ pub fn read<'env>(scope: Scope<'env>, host: Value<'env>) -> JsResult<'env, Traci
         let traffic = traffic.clone();
         outlets.host = Some(Box::new(move |lines| traffic.deliver(lines)));
     }
-    let log = outlets.file.is_some().then(|| Arc::clone(&outlets.log));
+    let warn = outlets.file.is_some().then(|| Arc::clone(&outlets.warn));
     let is_on = outlets.file.is_some() || outlets.host.is_some();
     let tracer = if is_on {
         Tracer::to(outlets).map_err(|error| Thrown(errors::to_js(scope, &error)))?
@@ -85,7 +84,7 @@ pub fn read<'env>(scope: Scope<'env>, host: Value<'env>) -> JsResult<'env, Traci
         tracer,
         traffic,
         warning,
-        log,
+        warn,
     })
 }
 
