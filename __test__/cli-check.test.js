@@ -1,6 +1,6 @@
 /** What `check` prints: in which width, on what, in which format. Servers that no file has: `cli-target.test.js`. */
 
-const { spawnSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const { readFileSync, statSync } = require('node:fs');
 const { join } = require('node:path');
 const { stripVTControlCharacters } = require('node:util');
@@ -323,6 +323,9 @@ test('--trace says where the traffic is, in a file that nobody else reads', asyn
   expect(statSync(join(folder, 'traffic.ndjson')).mode & 0o777).toBe(0o600);
   const { code, stderr } = await run(['check', '--trace', 'none/traffic.ndjson']);
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('none/traffic.ndjson') });
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  const nobody = await run(['check', '--trace', 'pipe']);
+  expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining('The traffic cannot be recorded') });
 });
 
 /** Refuses every request, whatever key it has, and names its authorization server. */

@@ -53,3 +53,20 @@ test('a token that the server refuses in the middle of a session is refreshed, w
   expect([...used].at(0)).toBe(first);
   expect(used.size).toBe(2);
 });
+
+test('without `oauthStart` nothing begins a login, whatever is called', async () => {
+  const { runtime, server, user, flowManager } = await suite.host();
+  const begun = ['initFlow', 'createFlow'].map((name) => jest.spyOn(flowManager, name));
+  const calls = [
+    (client) => client.connect(),
+    (client) => client.ping(),
+    (client) => client.setLoggingLevel('info'),
+    (client) => client.subscribeResource({ uri: 'a://b' }),
+    (client) => client.request({ method: 'logging/setLevel', params: { level: 'info' } }),
+    (client) => client.listTools(),
+  ];
+  const outcomes = await Promise.all(calls.map((call) => failure(call(runtime.client('srv', { user })))));
+  expect(outcomes).toEqual(calls.map(() => expect.objectContaining({ code: 'MCP_AUTHORIZATION_REQUIRED' })));
+  for (const method of begun) expect(method).not.toHaveBeenCalled();
+  expect(server.received('ping')).toEqual([]);
+});

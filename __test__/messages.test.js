@@ -56,6 +56,22 @@ const WORDS = { 'content-type': 'text/plain' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 const PAGE = '<!doctype html><html><head><title>Sign in\n &amp; go</title></head><body>welcome</body></html>';
 
+test('a session that breaks off is no port that speaks TLS; a server that never answered may be one', async () => {
+  const drops = ({ message, request }) => message?.method === 'tools/call' && request.socket.destroy();
+  const server = await fixtures.server({ fault: drops });
+  const silent = await listening(net.createServer((socket) => socket.once('data', () => socket.end())));
+  const servers = {
+    srv: server.config(),
+    silent: { type: 'streamable-http', url: `http://${silent.address}/mcp`, requiresOAuth: false, source: 'yaml' },
+  };
+  const { runtime } = fixtures.runtime({ servers, allow: [server, silent] });
+  const { message } = await failing(runtime.manager.callTool({ ...ECHO, user }));
+  expect(message).toContain('failed: ');
+  expect(message).not.toContain('TLS');
+  const first = await failing(runtime.manager.getConnection({ user, serverName: 'silent', retry: false }));
+  expect(first.message).toContain('if the port speaks TLS');
+});
+
 describe('an answer that is no success', () => {
   const CASES = [
     ['plain text', refuses(403, WORDS, 'Not on the list'), 'answered HTTP 403 Forbidden: Not on the list'],

@@ -1,6 +1,6 @@
 /** `trace`: records of a trace, as people and as other tools read them. */
 
-const { readFileSync, statSync } = require('node:fs');
+const { chmodSync, readFileSync, statSync } = require('node:fs');
 const { join } = require('node:path');
 const { startAuthorizationServer } = require('./support/authorization-server');
 const { useCli } = require('./support/cli');
@@ -126,7 +126,46 @@ test('calls: answers stand with their requests; what a terminal would obey is es
   expect(other.stdout).not.toContain('srv');
 });
 
-test('processes that share a file number alike, and what was lost is said', async () => {
+test('processes that share a file number alike, and each answer stands with the request of its process', async () => {
+  const call = (user) => {
+    const of = (ms, record) => at(ms, { process: user, user, ...record });
+    const carried = { kind: 'message', transport: 'streamable-http', connection: 1, exchange: 1, bytes: 9 };
+    const exchange = { kind: 'http', id: 1, purpose: 'mcp' };
+    const params = { name: `of-${user}` };
+    const result = { content: [{ type: 'text', text: `for ${user}` }] };
+    return [
+      of(0, { ...carried, direction: 'sent', message: { id: 1, method: 'tools/call', params } }),
+      of(0, { ...exchange, phase: 'request', method: 'POST', url: URL_OF_SERVER, headers: json }),
+      of(1, { ...exchange, phase: 'response', status: 200, headers: json, ms: 1 }),
+      of(2, { ...carried, direction: 'received', message: { id: 1, result } }),
+      of(3, { ...exchange, phase: 'end', bytes: 9, ms: 3 }),
+    ];
+  };
+  const [alice, bob] = [call('alice'), call('bob')];
+  // One process ends within its call, and another one begins.
+  const carol = call('carol').slice(0, 2);
+  const { run, folder } = cli({
+    'trace.ndjson': fileOf([...carol, ...alice.flatMap((record, n) => [record, bob[n]])]),
+  });
+  const { stdout } = await run(['trace', 'trace.ndjson']);
+  for (const user of ['alice', 'bob']) expect(stdout.match(`tools/call of-${user}: ok`)).toHaveLength(1);
+  expect(stdout.match(/unanswered: .*/g)).toEqual(['unanswered: srv: tools/call of-carol, since 0.000 s']);
+  await run(['trace', 'trace.ndjson', '--har', 'out.har']);
+  const { log } = JSON.parse(readFileSync(join(folder, 'out.har'), 'utf8'));
+  const entries = log.entries.map(({ _user, request, response }) => [
+    _user,
+    request.postData.text,
+    response.content.text,
+  ]);
+  const saying = (text) => expect.stringContaining(text);
+  expect(entries.sort()).toEqual([
+    ['alice', saying('of-alice'), saying('for alice')],
+    ['bob', saying('of-bob'), saying('for bob')],
+    ['carol', saying('of-carol'), undefined],
+  ]);
+});
+
+test('numbers that begin again, in a trace without processes, and what was lost is said', async () => {
   const gap = { kind: 'lost', count: 3 };
   const twice = fileOf([...CALLS, gap, ...LOGIN, ...CALLS]);
   const { run, folder } = cli({ 'trace.ndjson': twice });
@@ -201,7 +240,8 @@ function expectHar({ log }, start = START) {
 }
 
 test('HAR 1.2: an entry for each exchange, with what it carried', async () => {
-  const { run, folder } = cli({ 'trace.ndjson': fileOf([...LOGIN, ...CALLS]) });
+  const { run, folder } = cli({ 'trace.ndjson': fileOf([...LOGIN, ...CALLS]), 'out.har': '' });
+  chmodSync(join(folder, 'out.har'), 0o644);
   const { code, stdout } = await run(['trace', 'trace.ndjson', '--har', 'out.har']);
   expect({ code, stdout }).toEqual({
     code: 0,

@@ -1,5 +1,6 @@
 /** What the trace tells: everything that goes over the wires, in order, and no secret. */
 
+const { execFileSync } = require('node:child_process');
 const { existsSync, mkdtempSync, rmSync, statSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
@@ -47,6 +48,8 @@ async function told(runtime, records, secrets) {
   );
   expect(records).toEqual(written);
   expect(leaksIn(JSON.stringify(written), secrets)).toEqual([]);
+  expect(new Set(written.map(({ process }) => process)).size).toBe(1);
+  expect(written[0].process).toMatch(/^[0-9a-f]{8}$/);
   expect(written.filter(({ v, at }) => v !== 1 || !/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}Z$/.test(at))).toEqual([]);
   return written;
 }
@@ -228,7 +231,7 @@ test('a process, its environment and its end', async () => {
   const written = await told(runtime, records, [KEY, operators]);
   const steps = written.filter(({ kind }) => kind === 'step');
   expect(steps.map(nameOf)).toEqual(['connecting', 'process-started', 'connected', 'process-ended', 'disconnected']);
-  expect(steps[1].details).toEqual({ command: process.execPath, pid: String(pid) });
+  expect(steps[1].details).toEqual({ command: process.execPath, pid });
   expect(steps[2].details).toEqual({ transport: 'stdio', protocolVersion: '2025-11-25' });
   const answer = written.findLast(({ direction, message }) => direction === 'received' && message.result?.content);
   expect(answer.message.result.content[0].text).toMatch(/^told ‹redacted›/);
@@ -298,7 +301,7 @@ test('a server that is busy at first', async () => {
   const names = ['connecting', 'disconnected', 'retry', 'connecting', 'connected', 'disconnected'];
   expect(steps.map(nameOf)).toEqual(names);
   expect(steps[1].details).toMatchObject({ code: 'MCP_HTTP_STATUS' });
-  expect(steps[2].details).toEqual({ attempt: '2' });
+  expect(steps[2].details).toEqual({ attempt: 2 });
   expect(written.some(({ body }) => body === 'come back later')).toBe(true);
 });
 
@@ -327,15 +330,25 @@ describe('off', () => {
   });
 });
 
-describe('a file that cannot be written', () => {
-  useEnvironment({ MCP_NATIVE_TRACE: join(folder, 'missing', 'trace.ndjson') });
+const PIPE = join(folder, 'pipe');
+
+describe.each([
+  ['in a folder that is missing', join(folder, 'missing', 'trace.ndjson')],
+  ['that is a pipe without a reader', PIPE],
+  ['on a disk that is full', '/dev/full'],
+])('a file %s', (_, file) => {
+  useEnvironment({ MCP_NATIVE_TRACE: file });
+  beforeAll(() => file === PIPE && execFileSync('mkfifo', [PIPE]));
 
   test('is one warning, and nothing else', async () => {
     const server = await fixtures.server();
     const servers = { srv: server.config({ startup: false }) };
     const { runtime, logger } = fixtures.runtime({ servers, allow: [server] });
+    const warnings = () => logger.entries.filter(({ message }) => message.includes('MCP_NATIVE_TRACE'));
     await expect(runtime.manager.callTool({ ...ECHO, user: createUser() })).resolves.toBeDefined();
-    const warnings = logger.entries.filter(({ message }) => message.includes('MCP_NATIVE_TRACE'));
-    expect(warnings).toMatchObject([{ level: 'warn' }]);
+    await until('a warning', () => warnings().length > 0, TOLD_MS);
+    await expect(runtime.manager.callTool({ ...ECHO, user: createUser() })).resolves.toBeDefined();
+    await runtime.close();
+    expect(warnings()).toMatchObject([{ level: 'warn' }]);
   });
 });

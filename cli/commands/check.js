@@ -1,6 +1,6 @@
 /** `check`: connects to every server and says what came of it. */
 
-const { closeSync, openSync, statSync } = require('node:fs');
+const { closeSync, constants, openSync, statSync } = require('node:fs');
 const { resolve } = require('node:path');
 const { authorizationOf } = require('../authorization');
 const { DEFAULT_FILE, isMapping, serverOf } = require('../config');
@@ -37,7 +37,9 @@ function exitCodeOf(results) {
 /** The runtime reads the variable when it is made; a file that it cannot write it would only warn of. */
 function traceTo(file) {
   try {
-    closeSync(openSync(file, 'a', OWNERS_ALONE));
+    // Not waiting for whoever may read a pipe.
+    const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
+    closeSync(openSync(file, O_APPEND | O_CREAT | O_NONBLOCK | O_WRONLY, OWNERS_ALONE));
   } catch (error) {
     throw new Failure(`The traffic cannot be recorded: ${error.message}`, { code: 'MCP_INVALID_ARGUMENT' });
   }

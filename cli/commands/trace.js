@@ -1,12 +1,15 @@
 /** `trace`: what a program has sent and received, from the file that `MCP_NATIVE_TRACE` named. */
 
-const { closeSync, openSync, writeSync } = require('node:fs');
+const { closeSync, fchmodSync, fstatSync, openSync, writeSync } = require('node:fs');
 const { resolve } = require('node:path');
 const { EXIT, Failure } = require('../failure');
 const { clean, counted, paint, print } = require('../output');
 const { HEAD, Har, TAIL } = require('../trace/har');
 const { recordsOf } = require('../trace/records');
 const { Story } = require('../trace/story');
+
+/** A mode. */
+const OWNERS_ALONE = 0o600;
 
 module.exports = async function trace(file, options) {
   const skipped = {};
@@ -47,7 +50,9 @@ async function exportHar(file, records, out) {
   if (resolve(file) === resolve(out)) throw new Failure('--har names the trace itself');
   let handle;
   try {
-    handle = openSync(out, 'w', 0o600);
+    handle = openSync(out, 'w', OWNERS_ALONE);
+    // One that was there before may be anybody's to read.
+    if (fstatSync(handle).isFile()) fchmodSync(handle, OWNERS_ALONE);
   } catch (error) {
     throw new Failure(`${out} cannot be written: ${error.message}`);
   }

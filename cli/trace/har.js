@@ -3,6 +3,7 @@
 const { isMapping } = require('../config');
 const { version } = require('../../package.json');
 const { Open } = require('./open');
+const { exchangeOf } = require('./records');
 
 /** Of one exchange; an event stream may go on for days. */
 const MAX_CONTENT = 1024 * 1024;
@@ -14,7 +15,7 @@ const LATE = 100;
 class Har {
   /** Messages that no exchange carried, which no HAR can have. */
   left = 0;
-  /** What exchanges carry that have not been told of yet, by their ids. */
+  /** What exchanges carry that have not been told of yet, by their keys. */
   #early;
   #open;
   #ended;
@@ -31,7 +32,8 @@ class Har {
   add(record) {
     if (record.kind === 'message') this.#message(record);
     if (record.kind !== 'http') return;
-    const { id, phase } = record;
+    const { phase } = record;
+    const id = exchangeOf(record);
     if (phase === 'request') {
       this.#open.begin(id, { request: record, sent: [], received: [], length: 0 });
       for (const message of this.#early.end(id)?.messages ?? []) this.#message(message);
@@ -55,12 +57,13 @@ class Har {
   }
 
   #message(record) {
-    const { exchange: id, direction, message, text } = record;
+    const { direction, message, text } = record;
+    const id = exchangeOf(record);
     // What is sent is never late: it belongs to an exchange that begins.
     const exchange = this.#open.get(id) ?? (direction === 'received' ? this.#ended.get(id) : undefined);
     if (!exchange) {
       const before = this.#early.get(id);
-      if (typeof id !== 'number' || before?.messages.length === LATE) this.#leave([record]);
+      if (id === undefined || before?.messages.length === LATE) this.#leave([record]);
       else if (before) before.messages.push(record);
       else this.#early.begin(id, { messages: [record] });
       return;

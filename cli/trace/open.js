@@ -7,8 +7,7 @@ class Open {
 
   /**
    * @param options.most     more than these are not kept
-   * @param options.dropped  called with what gives way: the oldest one, or one that has begun again. Processes that share a
-   * file number alike
+   * @param options.dropped  called with what gives way: the oldest one, or one that has begun again
    */
   constructor({ most = 10_000, dropped = () => {} } = {}) {
     this.#most = most;

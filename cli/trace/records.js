@@ -88,4 +88,10 @@ async function* textOf(file) {
   }
 }
 
-module.exports = { recordsOf };
+/** A key of the HTTP exchange that a record tells of; `undefined` where it names none. Each process counts from 1. */
+function exchangeOf({ kind, process, id, exchange }) {
+  const number = kind === 'http' ? id : exchange;
+  return number === undefined ? undefined : JSON.stringify([process, number]);
+}
+
+module.exports = { exchangeOf, recordsOf };

@@ -3,6 +3,7 @@
 const { isMapping } = require('../config');
 const { clean, paint } = require('../output');
 const { Open } = require('./open');
+const { exchangeOf } = require('./records');
 
 const MAX_TEXT = 300;
 
@@ -36,11 +37,11 @@ const STEPS = {
 /** Turns records into lines; texts in these are safe on a terminal. */
 class Story {
   #start;
-  /** HTTP exchanges by their ids. */
+  /** HTTP exchanges by their keys. */
   #exchanges = new Open();
   /** JSON-RPC requests by connection, direction and id. */
   #requests = new Open();
-  /** The keys of those that an HTTP exchange carries, by its id. */
+  /** The keys of those that an HTTP exchange carries, by its key. */
   #carried = new Open();
 
   /** The line of a record; `undefined` where others tell it already. */
@@ -73,7 +74,8 @@ class Story {
     return record.kind === 'http' ? this.#http(record) : step(record);
   }
 
-  #message({ direction, connection, exchange, message, text, bytes, server, time, transport }) {
+  #message(record) {
+    const { direction, process, connection, message, text, bytes, server, time, transport } = record;
     const isSent = direction === 'sent';
     const arrow = isSent ? '→' : '←';
     if (!isMapping(message)) {
@@ -81,11 +83,12 @@ class Story {
       return { arrow, text: `${short(transport)}, ${Number(bytes)} bytes: ${short(text ?? '')}` };
     }
     const { id, method, error, result } = message;
-    const key = (by) => JSON.stringify([connection, by, id]);
+    const key = (by) => JSON.stringify([process, connection, by, id]);
     if (method !== undefined) {
       const title = short([method, targetOf(message)].filter(Boolean).join(' '));
       if (id === undefined) return { arrow, text: title };
       this.#requests.begin(key(direction), { title, time, server });
+      const exchange = exchangeOf(record);
       if (isSent && exchange !== undefined) this.#carried.begin(exchange, key(direction));
       return { arrow, text: title };
     }
@@ -100,7 +103,8 @@ class Story {
   }
 
   #http(record) {
-    const { id, phase, purpose, method, url, status, ms, error, time, server } = record;
+    const { phase, purpose, method, url, status, ms, error, time, server } = record;
+    const id = exchangeOf(record);
     if (phase === 'request') {
       const what = Object.hasOwn(PURPOSES, purpose) ? `${PURPOSES[purpose]}: ` : '';
       const request = {

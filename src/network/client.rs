@@ -15,7 +15,7 @@ use super::failure::{is_dropped, request_failure, sanitize_url};
 use super::policy::{Hop, Policy, Route};
 use super::proxy::ProxyUrl;
 use super::redirect::{MAX_REDIRECTS, redirect_target, too_many_redirects};
-use super::request::{Redirects, Request, wire_url};
+use super::request::{MCP_SESSION_ID, Redirects, Request, wire_url};
 use super::resolver;
 use super::response::Response;
 use crate::blocking::blocking;
@@ -177,7 +177,10 @@ impl HttpClient {
                 .transpose()?;
             let proxy = route.proxy.as_ref().map(ProxyUrl::shown);
             let (takes_name, proxy) = (route.takes_server_name, proxy.as_deref());
-            let failure = |error| request_failure(error, url, takes_name, identity, proxy);
+            // The name of a session is an earlier answer's.
+            let is_stranger = !request.headers.contains_key(&MCP_SESSION_ID);
+            let failure =
+                |error| request_failure(error, url, takes_name, identity, proxy, is_stranger);
             let mut trace = Exchange::begin(request.trace.as_ref());
             match transmit(
                 &client,

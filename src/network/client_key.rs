@@ -176,7 +176,7 @@ mod tests {
         let request = key.build().unwrap().get(url.clone());
         let request = request.timeout(Duration::from_secs(5));
         let error = request.send().await.unwrap_err();
-        let error = request_failure(&error, &url, true, None, None);
+        let error = request_failure(&error, &url, true, None, None, true);
         assert_eq!(error.code, Code::AddressNotAllowed);
         assert!(
             error

@@ -22,13 +22,14 @@ pub fn sanitize_url(url: &Url) -> String {
 }
 
 /// A request that got no answer. `takes_server_name`: as of [`Route`](super::policy::Route); `identity` is what the server
-/// was offered, `proxy` what the request was to take.
+/// was offered, `proxy` what the request was to take; of a stranger nothing is known yet, not even that it speaks HTTP.
 pub(super) fn request_failure(
     error: &reqwest::Error,
     url: &Url,
     takes_server_name: bool,
     identity: Option<&Identity>,
     proxy: Option<&str>,
+    is_stranger: bool,
 ) -> Error {
     if let Some(own) = find::<Error>(error) {
         let mut own = own.clone();
@@ -77,7 +78,7 @@ pub(super) fn request_failure(
         message.push_str(
             "; the server had asked for a client certificate, and may not take that of `tls.cert`",
         );
-    } else if url.scheme() == "http" && is_no_http(error) {
+    } else if is_stranger && url.scheme() == "http" && is_no_http(error) {
         message.push_str("; if the port speaks TLS, write https:// (or wss://)");
     }
     Error::new(code, message).with_retryable(!is_final)

@@ -14,7 +14,7 @@ use super::failure::sanitize_url;
 use crate::dpop::Proof;
 use crate::trace::Tag;
 
-const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// What to do with a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

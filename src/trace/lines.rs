@@ -1,5 +1,6 @@
 //! Records as lines of JSON (docs/trace.md).
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
@@ -14,6 +15,9 @@ pub(super) type Line = String;
 
 /// Of the format.
 const VERSION: u8 = 1;
+
+/// Tells records of processes apart that share a file: each counts its exchanges and connections from 1.
+static PROCESS: LazyLock<String> = LazyLock::new(|| format!("{:08x}", rand::random::<u32>()));
 
 pub(super) fn lost(count: usize) -> Line {
     let mut line = Object::new();
@@ -31,7 +35,7 @@ pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
     }
     let mut line = Object::new();
     line.raw("v", &VERSION);
-    line.text("at", &time(record.at));
+    line.text("at", &time(record.at)).text("process", &PROCESS);
     line.optional("server", record.who.server.as_deref());
     line.optional("user", record.who.user.as_deref());
     match &record.event {
@@ -78,11 +82,11 @@ pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
             if !details.is_empty() {
                 let mut members = Object::new();
                 for (name, value) in details {
-                    let value = match *name {
-                        "url" => redactor.link(value),
-                        _ => redactor.text(value),
+                    match *name {
+                        "attempt" | "pid" => members.raw(name, value),
+                        "url" => members.text(name, &redactor.link(value)),
+                        _ => members.text(name, &redactor.text(value)),
                     };
-                    members.text(name, &value);
                 }
                 line.raw("details", &members.end());
             }

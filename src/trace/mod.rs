@@ -17,7 +17,7 @@ mod source;
 mod tracer;
 
 pub use exchange::Exchange;
-pub use outlets::{Deliver, Outlets};
+pub use outlets::{Deliver, Outlets, Warn};
 pub use record::{Details, Purpose, detail};
 pub use source::{Source, Tag};
 pub use tracer::Tracer;

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock};
 
 use super::lines::{self, Line};
 use super::queue::State;
@@ -16,23 +17,34 @@ const AT_ONCE: usize = 64;
 /// Takes lines for the host, unless it has no room for them.
 pub type Deliver = Box<dyn Fn(Vec<String>) -> bool + Send>;
 
+/// Tells the operator.
+pub type Warn = Box<dyn Fn(String) + Send + Sync>;
+
 /// Where lines go.
 #[derive(Default)]
 pub struct Outlets {
     pub file: Option<File>,
     pub host: Option<Deliver>,
+    /// Hears, once, that the file takes no more.
+    pub warn: Arc<OnceLock<Warn>>,
+    was_warned: bool,
     /// Lines that the file, and the host, did not take.
     unwritten: usize,
     unheard: usize,
 }
 
 impl Outlets {
-    /// A file that lines are added to, which nobody but its owner reads if it is made for this.
+    /// A file that lines are added to, which nobody but its owner reads if it is made for this. A pipe that nobody reads
+    /// fails.
     pub fn open(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            // The runtime waits for nobody who may read a pipe some day.
+            options.mode(0o600).custom_flags(libc::O_NONBLOCK);
+        }
         options.open(path)
     }
 
@@ -70,11 +82,17 @@ impl Outlets {
                 text.push('\n');
             }
             // One write keeps the lines of processes apart. A disk that is full loses these lines, and nothing else.
-            let is_written = file.write_all(text.as_bytes()).is_ok();
-            self.unwritten = if is_written {
-                0
-            } else {
-                self.unwritten + count
+            self.unwritten = match file.write_all(text.as_bytes()) {
+                Ok(()) => 0,
+                Err(error) => {
+                    if let Some(warn) = self.warn.get().filter(|_| !self.was_warned) {
+                        self.was_warned = true;
+                        warn(format!(
+                            "[MCP] MCP_NATIVE_TRACE: records are lost, the file cannot be written: {error}"
+                        ));
+                    }
+                    self.unwritten + count
+                }
             };
         }
         if let Some(deliver) = &self.host {

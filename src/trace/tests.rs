@@ -116,10 +116,12 @@ fn messages_are_told_without_what_their_server_was_given() {
 
 #[test]
 fn a_record_is_one_line_that_says_whose_it_is() {
-    let line = told(
+    let mut line = told(
         &mut Redactor::default(),
         message(b"\xEF\xBB\xBF {\"a\":\n1}"),
     );
+    let process = line.as_object_mut().unwrap().remove("process").unwrap();
+    assert_eq!(process.as_str().unwrap().len(), 8);
     assert_eq!(
         line,
         json!({

@@ -32,7 +32,8 @@ pub enum Connects {
     Anybody,
     /// A user, over a connection of their own.
     User,
-    /// `runtime.client`, whose user has to have set each of the server's `customUserVars`.
+    /// `runtime.client`, whose user has to have set each of the server's `customUserVars`, and is asked to authorize only
+    /// where somebody is told the URL.
     Client,
 }
 
@@ -123,14 +124,18 @@ pub async fn find(
     if !params.retry {
         request.try_once();
     }
-    if !params.authorize {
+    let consent = match connects {
+        Connects::Client => Consent::of_call(&call.host),
+        Connects::Anybody | Connects::User => Some(Consent::waiting(&call.host)),
+    };
+    let Some(consent) = consent.filter(|_| params.authorize) else {
         let lease = manager.acquire(&request).await?;
         return Ok((request, lease));
-    }
+    };
     let consent = Consent {
         waits: !params.return_on_oauth,
         limit: call.connection_timeout,
-        ..Consent::waiting(&call.host)
+        ..consent
     };
     let mut asked = ConsentOutcome::default();
     let lease = manager

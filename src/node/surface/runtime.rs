@@ -111,6 +111,10 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         let (thread, realm, host) = (&shared.thread, &shared.realm, &shared.host);
         traffic.tell_in(CallContext::new(thread, realm, host, scope)?);
     }
+    if let Some(warn) = tracing.warn {
+        let logger = shared.call(scope, None)?.host.logger.clone();
+        let _ = warn.set(Box::new(move |text| logger.warn(text)));
+    }
     warn_at_once(scope, &shared, tracing.warning)?;
     let runtime = set_methods(scope.object()?, &shared, &(), METHODS)?;
     let manager = manager::create(scope, &shared)?;

@@ -148,8 +148,8 @@ export interface MCPHostServices {
   onSpans?: (spans: MCPSpan[]) => unknown
   /**
    * Hears everything that goes over the wires, without the secrets: HTTP exchanges, JSON-RPC messages, and the steps
-   * between them, in order and in batches, in the context that the runtime was made in. Arguments and results of tools are
-   * told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
+   * between them, in order and in batches of at most 500, in the context that the runtime was made in. Arguments and results of tools
+   * are told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
    */
   onTraffic?: (records: TrafficRecord[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */

@@ -215,7 +215,10 @@ export interface MCPConnectionParams {
    * `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
    */
   authorize?: boolean
-  /** `false` makes one attempt to connect, where others would follow on a failure that may pass. Default `true`. */
+  /**
+   * `false` makes one attempt to connect, where others would follow on a failure that may pass. Callers who want the same
+   * connection share what makes it: whoever joins gets what the first has asked for, attempts included. Default `true`.
+   */
   retry?: boolean
   /**
    * Called once with the URL that the user has to open, and for a flow that was pending already with the time until

@@ -7,6 +7,8 @@ export interface TrafficBase {
   v: 1
   /** When it happened: ISO 8601, in UTC, with microseconds. */
   at: string
+  /** Of the process that tells it: eight hex digits, random. Processes may share a file, and each numbers anew. */
+  process: string
   /** The server's name; `null` where it is not known whose a request is. */
   server: string | null
   /** The user's id; `null` for what all users share. */
@@ -23,7 +25,7 @@ export interface TrafficHttp extends TrafficBase {
   id: number
   /** How far it has come. */
   phase: 'request' | 'response' | 'end' | 'failed'
-  /** What it is for. `grant` is a token without a user's login. */
+  /** What it is for. `grant` is any way to a token but a login and its refreshes, and `obo`. */
   purpose: 'mcp' | 'detection' | 'metadata' | 'registration' | 'par' | 'token' | 'refresh' | 'revocation' | 'obo' | 'grant'
   /** Of a request. */
   method?: string
