@@ -781,8 +781,8 @@ export interface MCPHostServices {
   onSpans?: (spans: MCPSpan[]) => unknown
   /**
    * Hears everything that goes over the wires, without the secrets: HTTP exchanges, JSON-RPC messages, and the steps
-   * between them, in order and in batches, in the context that the runtime was made in. Arguments and results of tools are
-   * told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
+   * between them, in order and in batches of at most 500, in the context that the runtime was made in. Arguments and results of tools
+   * are told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
    */
   onTraffic?: (records: TrafficRecord[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
@@ -965,6 +965,8 @@ export interface TrafficBase {
   v: 1
   /** When it happened: ISO 8601, in UTC, with microseconds. */
   at: string
+  /** Of the process that tells it: eight hex digits, random. Processes may share a file, and each numbers anew. */
+  process: string
   /** The server's name; `null` where it is not known whose a request is. */
   server: string | null
   /** The user's id; `null` for what all users share. */
@@ -981,7 +983,7 @@ export interface TrafficHttp extends TrafficBase {
   id: number
   /** How far it has come. */
   phase: 'request' | 'response' | 'end' | 'failed'
-  /** What it is for. `grant` is a token without a user's login. */
+  /** What it is for. `grant` is any way to a token but a login and its refreshes, and `obo`. */
   purpose: 'mcp' | 'detection' | 'metadata' | 'registration' | 'par' | 'token' | 'refresh' | 'revocation' | 'obo' | 'grant'
   /** Of a request. */
   method?: string
@@ -1516,7 +1518,10 @@ export interface MCPConnectionParams {
    * `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
    */
   authorize?: boolean
-  /** `false` makes one attempt to connect, where others would follow on a failure that may pass. Default `true`. */
+  /**
+   * `false` makes one attempt to connect, where others would follow on a failure that may pass. Callers who want the same
+   * connection share what makes it: whoever joins gets what the first has asked for, attempts included. Default `true`.
+   */
   retry?: boolean
   /**
    * Called once with the URL that the user has to open, and for a flow that was pending already with the time until

@@ -53,7 +53,6 @@ fn obo_cached(criterion: &mut Criterion) {
             server_name: "",
             host: &host,
             user: &user,
-            server_name: None,
             access_token: &access_token,
             scopes: "api://down/.default",
             from_cache: true,

@@ -233,17 +233,29 @@ async fn handshake(
     engine.use_lane(lane);
     let open = Box::pin(Session::open(engine, generation, deadline));
     let opening = bounded(deadline, &life, cancel, open);
-    match (opening.await, &ending) {
-        (Ok(session), _) => {
+    match opening.await {
+        Ok(session) => {
             source.connected(|| agreed_on(&session, transport));
             Ok((session, ending))
         }
-        (Err(error), Some(_)) if error.code == Code::Timeout => {
+        Err(error) => Err(explained(error, ending.as_ref(), failure, cancel).await),
+    }
+}
+
+/// What a process said, or how it ended, may be why it did not get ready.
+async fn explained(
+    error: Error,
+    ending: Option<&Ending>,
+    failure: &LastFailure,
+    cancel: &CancellationToken,
+) -> Error {
+    match ending {
+        None => error,
+        Some(_) if error.code == Code::Timeout => {
             let message = format!("{}{}", error.message, failure.output());
-            Err(Error { message, ..error })
+            Error { message, ..error }
         }
-        (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
-        (Err(error), None) => Err(error),
+        Some(ending) => ending.explain(error, cancel).await,
     }
 }
 

@@ -59,9 +59,8 @@ fn what_others_invent_pushes_out_no_secret() {
                 assert!(!line.contains(secret), "{secret} in {line}");
             }
         }
-        let query: String = (0..600)
-            .map(|number| format!("token=x-{number}&"))
-            .collect();
+        let names: Vec<_> = (0..600).map(|number| format!("token=x-{number}")).collect();
+        let query = names.join("&");
         let answer = Phase::Response {
             after,
             status: 400,
