@@ -7,8 +7,9 @@ use chrono::DateTime;
 use http::{HeaderMap, HeaderName};
 
 use super::json::Object;
+use super::members::REDACTED;
 use super::record::{Asked, Event, LONGEST, Phase, Purpose, Record};
-use super::redact::{Kind, REDACTED, Redactor};
+use super::redact::{Kind, Redactor};
 
 /// One object, without the line break.
 pub(super) type Line = String;

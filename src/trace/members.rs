@@ -1,6 +1,7 @@
 //! Which members of forms, queries and JSON are secret by their name.
 
-use super::redact::REDACTED;
+/// Stands for what is secret.
+pub(super) const REDACTED: &str = "‹redacted›";
 
 /// Of authorization, where they are no words of other texts.
 const OF_OAUTH: [&str; 9] = [

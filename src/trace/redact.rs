@@ -11,14 +11,12 @@ use url::form_urlencoded;
 
 use super::known::Known;
 use super::members::{
-    is_public_of_grants, is_secret, is_secret_number, is_secret_whole, without_members,
+    REDACTED, is_public_of_grants, is_secret, is_secret_number, is_secret_whole, without_members,
 };
 use super::record::Asked;
 use crate::foreign_text::{SecretSearch, SentSecrets};
 use crate::nesting::{self, MAX_NESTING};
 use crate::secret::is_secret_name;
-
-pub(super) const REDACTED: &str = "‹redacted›";
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// A `code` or a `state` that is shorter may be a word, in bytes.

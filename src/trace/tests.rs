@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::lines;
+use super::members::REDACTED;
 use super::queue::Queue;
 use super::record::{Asked, Event, LONGEST, Phase, Purpose, Record, Who, detail};
-use super::redact::{REDACTED, Redactor};
+use super::redact::Redactor;
 use crate::foreign_text::SentSecrets;
 
 const KEY: &str = "key+of/somebody~123";
