@@ -1,24 +1,15 @@
 /** Logins on the page of `inspect`: how they are given up, kept, ended, and where there is none. */
 
-const { startAuthorizationServer } = require('./support/authorization-server');
 const { everythingOverStdio } = require('./support/everything');
 const { button, choose, inList, link, useInspectPage } = require('./support/inspect-page');
-const { startProtectedServer } = require('./support/protected-server');
 
-const { fixtures, open } = useInspectPage();
+const { fixtures, open, openProtected } = useInspectPage();
 // The machine may be busy with other things.
 jest.setTimeout(300_000);
 
 /** The page of a server that wants a login, at that part. */
 async function openLogin() {
-  const authorizationServer = fixtures.keep(await startAuthorizationServer());
-  const server = fixtures.keep(await startProtectedServer(authorizationServer));
-  const { page } = await open(
-    { srv: server.config() },
-    { allowedAddresses: [server.address, authorizationServer.address] },
-  );
-  await inList(page, 'login needed').waitFor();
-  await choose(page, /^srv/);
+  const { page, server, authorizationServer } = await openProtected();
   await link(page, 'Login').click();
   const address = link(page, `${authorizationServer.issuer}/auth`);
   /** Logs in where the address leads; resolves to the status that the browser comes back to, `null` where nobody listens. */

@@ -1,13 +1,11 @@
 /** The page that `inspect` serves, in a browser: a first look at servers, by keyboard; logins, questions, and hostile servers. */
 
 const { startAskingServer } = require('./support/asking-server');
-const { startAuthorizationServer } = require('./support/authorization-server');
 const { everythingOverStdio } = require('./support/everything');
 const { startIdentityProvider } = require('./support/identity-provider');
 const { button, choose, chooseTool, inList, link, result, useInspectPage } = require('./support/inspect-page');
-const { startProtectedServer } = require('./support/protected-server');
 
-const { fixtures, open } = useInspectPage();
+const { fixtures, open, openProtected } = useInspectPage();
 // The machine may be busy with other things.
 jest.setTimeout(300_000);
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
@@ -148,14 +146,7 @@ test('what a server asks is answered by hand', async () => {
 });
 
 test('a login: its steps fill in, and the tools are there', async () => {
-  const authorizationServer = fixtures.keep(await startAuthorizationServer());
-  const server = fixtures.keep(await startProtectedServer(authorizationServer));
-  const { page } = await open(
-    { srv: server.config() },
-    { allowedAddresses: [server.address, authorizationServer.address] },
-  );
-  await inList(page, 'login needed').waitFor();
-  await choose(page, /^srv/);
+  const { page, server, authorizationServer } = await openProtected();
   await link(page, 'Login').click();
   const steps = page.locator('.steps > li');
   const states = () => steps.locator('.state').allTextContents();
@@ -211,14 +202,7 @@ test('a login: its steps fill in, and the tools are there', async () => {
 });
 
 test('a login that is refused says at which step', async () => {
-  const authorizationServer = fixtures.keep(await startAuthorizationServer());
-  const server = fixtures.keep(await startProtectedServer(authorizationServer));
-  const { page } = await open(
-    { srv: server.config() },
-    { allowedAddresses: [server.address, authorizationServer.address] },
-  );
-  await inList(page, 'login needed').waitFor();
-  await choose(page, /^srv/);
+  const { page, authorizationServer } = await openProtected();
   await link(page, 'log in').click();
   await button(page, 'Log in').click();
   const address = new URL(await link(page, `${authorizationServer.issuer}/auth`).getAttribute('href'));

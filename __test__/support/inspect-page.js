@@ -1,12 +1,14 @@
+const { startAuthorizationServer } = require('./authorization-server');
 const { startBrowser } = require('./browser');
 const { useFixtures } = require('./fixtures');
 const { startInspect } = require('./inspect');
+const { startProtectedServer } = require('./protected-server');
 
 /**
  * The page of `inspect` for a suite. Call once at the top of a suite.
  *
- * @returns `{ fixtures, open(mcpServers, options) }`. `open` resolves to `{ page, inspect }`, the page in a tab of its own; what
- *   goes wrong in it fails the test. `options`: `allowedAddresses`, `env`, and those of a browser's context
+ * @returns `{ fixtures, open(mcpServers, options), openProtected() }`. `open` resolves to `{ page, inspect }`, the page in a tab
+ *   of its own; what goes wrong in it fails the test. `options`: `allowedAddresses`, `env`, and those of a browser's context
  */
 function useInspectPage() {
   const fixtures = useFixtures();
@@ -31,7 +33,20 @@ function useInspectPage() {
     return { page, inspect };
   }
 
-  return { fixtures, open };
+  /** The server `srv`, which wants a login, has been chosen: `{ page, server, authorizationServer }`. */
+  async function openProtected() {
+    const authorizationServer = fixtures.keep(await startAuthorizationServer());
+    const server = fixtures.keep(await startProtectedServer(authorizationServer));
+    const { page } = await open(
+      { srv: server.config() },
+      { allowedAddresses: [server.address, authorizationServer.address] },
+    );
+    await inList(page, 'login needed').waitFor();
+    await choose(page, /^srv/);
+    return { page, server, authorizationServer };
+  }
+
+  return { fixtures, open, openProtected };
 }
 
 const link = (page, name) => page.getByRole('link', { name, exact: true });
