@@ -88,7 +88,11 @@ fn is_list(method: &str) -> bool {
 /// Whether a request was refused as everything is that names the forgotten session.
 pub(super) fn is_refused_like(known: &Failure, failure: &Failure) -> bool {
     let (refusal, error) = (&known.error, &failure.error);
-    let is_same = refusal.message == error.message && refusal.code == error.code;
+    // The message of an HTTP failure has what the server said, in which the id is another for each request.
+    let says_same = error.rpc_code.is_none() || refusal.message == error.message;
+    let is_same = (refusal.code, refusal.status, refusal.rpc_code)
+        == (error.code, error.status, error.rpc_code)
+        && says_same;
     let has_same_words = known.words.is_some() && known.words == failure.words;
     is_same && has_same_words && error.status.is_none_or(|status| status < 500)
 }

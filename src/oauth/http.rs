@@ -18,9 +18,7 @@ use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::log::{Logger, foreign_log};
-use crate::network::{
-    EXPLANATION_BYTES, HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url,
-};
+use crate::network::{HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url};
 use crate::secret::Secret;
 use crate::server_config::{Setter, is_sent};
 use crate::trace::{Purpose, Source};
@@ -266,7 +264,7 @@ impl Endpoints {
             let body = if status.is_success() {
                 response.bytes(MAX_BODY).await?
             } else {
-                Box::pin(response.beginning(EXPLANATION_BYTES)).await.into()
+                Box::pin(response.beginning(MAX_BODY)).await.into()
             };
             Ok((status, headers, url, body))
         };

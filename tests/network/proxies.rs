@@ -50,10 +50,12 @@ async fn secure_requests_through_a_tunnel() {
         .await
         .unwrap_err();
     assert_eq!(error.code, Code::ConnectionFailed);
-    assert_eq!(
-        error.message,
-        "The request to https://mcp.invalid/x failed: tunnel error: unsuccessful"
+    let expected = format!(
+        "The request to https://mcp.invalid/x through the proxy http://{} failed: the proxy made no connection: tunnel error: \
+         unsuccessful",
+        proxy.address
     );
+    assert_eq!(error.message, expected);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     let seen = proxy.received().pop().unwrap();
     assert_eq!(seen.line, "CONNECT mcp.invalid:443 HTTP/1.1");
