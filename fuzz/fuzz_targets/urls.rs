@@ -53,6 +53,7 @@ fuzz_target!(|input: Input<'_>| {
         ssrf_protection: true,
         allowed_domains: input.domains.clone(),
         allowed_addresses: input.domains,
+        tls: None,
     };
     if let Ok(policy) = Policy::new(&listed, &environment, None) {
         let _ = policy.check_url(&url);
