@@ -75,6 +75,25 @@ async function shoot(page, address) {
   await page.goto(address);
   await page.getByText('connected, 16 tools').first().waitFor();
 
+  await go('everything');
+  await page.getByRole('heading', { name: 'Everything', exact: true }).waitFor();
+  await save('overview');
+
+  await go('everything', 'prompts', 'args-prompt');
+  await page.getByLabel('city required').fill('Oslo');
+  await press('Get');
+  await page.getByRole('heading', { name: 'Result', exact: true }).waitFor();
+  await save('prompt');
+
+  await go('everything', 'resources');
+  await page
+    .getByRole('main')
+    .getByRole('link', { name: /architecture/i })
+    .first()
+    .click();
+  await page.getByRole('heading', { name: 'Result', exact: true }).waitFor();
+  await save('resource');
+
   await go('everything', 'tools', 'get-structured-content');
   await page.getByLabel('location').selectOption({ label: 'Chicago' });
   await press('Call');
