@@ -13,6 +13,7 @@ use super::config::Config;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::host::{Lookup, Registry, RulesOfCall, Storage};
+use crate::keyed_lock::KeyedLock;
 use crate::network::{HttpClient, NetworkRules, Policy};
 use crate::oauth::{Asking, Endpoints, detect};
 use crate::server_config::{Context, RawConfig, ServerConfig, Transport, resolve};
@@ -27,9 +28,19 @@ pub struct Detections {
     /// By server name.
     known: Mutex<HashMap<String, Detected>>,
     /// Whoever has a server's asks it; the others wait for what comes of it.
-    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    turns: KeyedLock<String>,
     /// What the calls share: the configs of servers, and of those that want OAuth with that in them.
     configs: Mutex<HashMap<(String, bool), Arc<RawConfig>>>,
+}
+
+impl Detections {
+    /// What was found out, as long as it counts.
+    fn known(&self, server_name: &str) -> Option<bool> {
+        let known = self.known.lock();
+        let detected = known.get(server_name)?;
+        (detected.requires_oauth || detected.at.elapsed() < UNDETECTED_TTL)
+            .then_some(detected.requires_oauth)
+    }
 }
 
 #[derive(Clone)]
@@ -55,15 +66,13 @@ impl ConfigRegistry {
         if is_decided(config) {
             return Ok(false);
         }
-        let turn = {
-            let mut turns = self.detections.turns.lock();
-            Arc::clone(turns.entry(server_name.to_owned()).or_default())
-        };
-        let _turn = turn.lock().await;
-        if let Some(detected) = self.detections.known.lock().get(server_name)
-            && (detected.requires_oauth || detected.at.elapsed() < UNDETECTED_TTL)
-        {
-            return Ok(detected.requires_oauth);
+        // Each call asks this, and mostly it is known.
+        if let Some(known) = self.detections.known(server_name) {
+            return Ok(known);
+        }
+        let _turn = self.detections.turns.lock(&server_name.to_owned()).await;
+        if let Some(known) = self.detections.known(server_name) {
+            return Ok(known);
         }
         let Some(requires_oauth) = self.detect(server_name, config).await? else {
             return Ok(false);

@@ -1,5 +1,12 @@
 use super::*;
 
+async fn listen() -> (Box<dyn RedirectEndpoint>, String) {
+    let loopback = Loopback::new(&Environment::default());
+    let endpoint = loopback.listen().await.unwrap();
+    let origin = endpoint.origin().to_owned();
+    (endpoint, origin)
+}
+
 async fn connect(origin: &str) -> TcpStream {
     let address = origin.strip_prefix("http://").unwrap();
     TcpStream::connect(address).await.unwrap()
@@ -20,11 +27,7 @@ fn get(target: &str, host: &str) -> String {
 
 #[tokio::test]
 async fn redirects_and_what_is_none() {
-    let mut endpoint = Loopback::new(&Environment::default())
-        .listen()
-        .await
-        .unwrap();
-    let origin = endpoint.origin().to_owned();
+    let (mut endpoint, origin) = listen().await;
     let host = origin.strip_prefix("http://").unwrap();
     let port = host.rsplit(':').next().unwrap();
     let long = format!("/{}", "a".repeat(MAX_REQUEST));
@@ -98,11 +101,7 @@ async fn a_port_that_the_environment_names() {
 
 #[tokio::test]
 async fn connections_that_send_nothing_hold_up_nobody() {
-    let mut endpoint = Loopback::new(&Environment::default())
-        .listen()
-        .await
-        .unwrap();
-    let origin = endpoint.origin().to_owned();
+    let (mut endpoint, origin) = listen().await;
     let host = origin.strip_prefix("http://").unwrap();
     let mut idle = Vec::new();
     for count in 0..3 * MAX_CONNECTIONS {
