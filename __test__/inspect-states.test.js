@@ -1,8 +1,8 @@
 /** What the page of `inspect` says of servers, calls and itself, when things go on for long, or wrong. */
 
-const { createServer } = require('node:http');
 const { startAskingServer } = require('./support/asking-server');
 const { everythingOverStdio } = require('./support/everything');
+const { startHttpServer } = require('./support/http-server');
 const { startServerProcess } = require('./support/killable-server');
 const { button, choose, chooseTool, inList, link, result, useInspectPage } = require('./support/inspect-page');
 
@@ -15,16 +15,9 @@ const focused = (page) => page.evaluate(() => document.activeElement.className);
 
 /** An HTTP server that does with each request what `answer` does. */
 async function startHttp(answer) {
-  const server = createServer(answer);
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = `127.0.0.1:${server.address().port}`;
-  const close = () =>
-    new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    });
+  const { address, origin, close } = await startHttpServer(answer);
   fixtures.keep({ close });
-  const config = { type: 'streamable-http', url: `http://${address}/mcp`, requiresOAuth: false, initTimeout: 120_000 };
+  const config = { type: 'streamable-http', url: `${origin}/mcp`, requiresOAuth: false, initTimeout: 120_000 };
   return { address, config };
 }
 

@@ -1,10 +1,9 @@
 /** What servers that are out for it repeat of secrets: nothing of it reaches a trace, a log, an error or a span. */
 
-const { once } = require('node:events');
-const { createServer } = require('node:http');
 const { createMCPRuntime } = require('./support/addon');
 const { useEnvironment } = require('./support/environment');
 const { useFixtures } = require('./support/fixtures');
+const { startHttpServer } = require('./support/http-server');
 const { leaksIn } = require('./support/traces');
 
 const KEY = 'key-9f8e7d6c5b4a39281706';
@@ -14,23 +13,14 @@ const fixtures = useFixtures();
 
 /** A server that answers as `answer(request, message, origin)` says: `[status, headers, body]`. */
 async function startServer(answer) {
-  const server = createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const text = Buffer.concat(chunks).toString();
+  const server = await startHttpServer((request, response, text) => {
     const message = text.startsWith('{') ? JSON.parse(text) : {};
-    const [status, headers, body] = answer(request, message, url());
+    const [status, headers, body] = answer(request, message, server.origin);
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(body && JSON.stringify(body));
   });
-  const url = () => `http://127.0.0.1:${server.address().port}`;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const close = () => {
-    server.closeAllConnections();
-    return new Promise((done) => server.close(done));
-  };
-  return fixtures.keep({ url: url(), close });
+  const { origin, close } = server;
+  return fixtures.keep({ url: origin, close });
 }
 
 /** A runtime for one server, and all that it tells anybody. */

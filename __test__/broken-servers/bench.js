@@ -1,9 +1,7 @@
-const { once } = require('node:events');
 const { mkdtempSync, rmSync } = require('node:fs');
-const http = require('node:http');
-const https = require('node:https');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
+const { startHttpServer } = require('../support/http-server');
 
 /** Where the servers of a suite stand: what is started here is closed by `close()`, the last one first. */
 function createBench() {
@@ -22,22 +20,9 @@ function createBench() {
    *
    * @returns `{ address, origin, config(rest) }`: the configuration of a server at `/mcp` of it
    */
-  async function serve(answer, { tls, host = '127.0.0.1' } = {}) {
-    const { createServer } = tls ? https : http;
-    const listener = createServer({ ...tls }, async (request, response) => {
-      const chunks = [];
-      for await (const chunk of request) chunks.push(chunk);
-      answer(request, response, Buffer.concat(chunks).toString());
-    });
-    listener.listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    const address = `${host}:${listener.address().port}`;
-    const origin = `${tls ? 'https' : 'http'}://${address}`;
+  async function serve(answer, options) {
+    const { address, origin, close } = await startHttpServer(answer, options);
     const config = (rest) => ({ type: 'streamable-http', url: `${origin}/mcp`, ...rest });
-    const close = () => {
-      listener.closeAllConnections();
-      return new Promise((done) => listener.close(done));
-    };
     return keep({ address, origin, config, close });
   }
 
