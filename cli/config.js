@@ -2,7 +2,6 @@
 
 const { readFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
-const { LineCounter, parseDocument } = require('yaml');
 const { Failure } = require('./failure');
 
 const DEFAULT_FILE = 'librechat.yaml';
@@ -36,6 +35,8 @@ const isMapping = (value) => value !== null && typeof value === 'object' && !Arr
  * @returns `{ document, lineOf(path) }`; `lineOf` is the line of the member at a path, or of the nearest member around it
  */
 function readYaml(file, { hint, isSecret = false }) {
+  // Half of what a command takes to begin, and many read no file.
+  const { LineCounter, parseDocument } = require('yaml');
   const text = readText(file, hint);
   const lines = new LineCounter();
   const parsed = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
@@ -66,10 +67,12 @@ function readText(file, hint) {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new Failure(`${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`, {
-      hint,
-    });
+    throw unreadable(file, error, hint);
   }
+}
+
+function unreadable(file, { code, message }, hint) {
+  return new Failure(`${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}`, { hint });
 }
 
 function lineOfMember(parsed, path, lines) {
@@ -99,4 +102,4 @@ function serverOf({ file, servers }, name) {
   });
 }
 
-module.exports = { DEFAULT_FILE, isMapping, loadEnvironment, readConfig, readYaml, serverOf };
+module.exports = { DEFAULT_FILE, isMapping, loadEnvironment, readConfig, readYaml, serverOf, unreadable };

@@ -1,6 +1,6 @@
 /** A user's token, exchanged for one that a server takes. What is told of either are claims, never the token. */
 
-const { serverOf } = require('./config');
+const { isMapping, serverOf } = require('./config');
 const { Failure } = require('./failure');
 const { grantOf } = require('./grants');
 const { summary } = require('./output');
@@ -91,7 +91,7 @@ function checkToken(kind, token, { where, hint }) {
 function claimsOf(token) {
   try {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString('utf8'));
-    return claims && typeof claims === 'object' && !Array.isArray(claims) ? claims : null;
+    return isMapping(claims) ? claims : null;
   } catch {
     return null;
   }

@@ -55,55 +55,51 @@ async function run(given) {
       if (options.target) args[0] = Array.isArray(args[0]) ? [options.target.name] : options.target.name;
       code = await require(`./commands/${name}`)(...args);
     };
+  const reads = (usage, description) => targeted(personal(timed(command(usage, description), 30)));
 
-  targeted(personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30)))
+  reads('check [arguments...]', 'connects to every server, or to those that are named')
     .usage('[options] [librechat.yaml] [server...]\n       … check [options] https://… | -- <command> [argument...]')
     .addOption(new Option('--format <format>', 'what to print, for CI').choices(Object.keys(FORMATS)).conflicts('json'))
-    .option('--trace <file>', 'adds the traffic to a file')
-    .action(action('check'));
-  targeted(personal(timed(command('tools <server>', 'lists what a server offers'), 30))).action(action('tools'));
+    .option('--trace <file>', 'adds the traffic to a file');
+  reads('tools <server>', 'lists what a server offers');
   targeted(personal(timed(command('call <server> <tool> [values...]', 'calls a tool'), 60)))
     .usage("[options] <server> <tool> [name=value...]\n       … call [options] <server> <tool> '{…}' | -")
-    .option('--save <path>', 'a file or a folder for images, audio and resources of the result')
-    .action(action('call'));
-  const reads = (usage, description) => targeted(personal(timed(command(usage, description), 30)));
-  reads('resources <server>', 'lists what a server has to read').action(action('resources'));
-  reads('read <server> <uri>', 'shows what a resource has in it')
-    .option('--save <path>', 'a file or a folder for it, as it is')
-    .action(action('read'));
-  reads('prompts <server>', 'lists the prompts of a server').action(action('prompts'));
-  reads('get <server> <prompt> [values...]', 'gets a prompt, with its arguments filled in')
-    .usage('[options] <server> <prompt> [name=value...]')
-    .action(action('get'));
+    .option('--save <path>', 'a file or a folder for images, audio and resources of the result');
+  reads('resources <server>', 'lists what a server has to read');
+  reads('read <server> <uri>', 'shows what a resource has in it').option(
+    '--save <path>',
+    'a file or a folder for it, as it is',
+  );
+  reads('prompts <server>', 'lists the prompts of a server');
+  reads('get <server> <prompt> [values...]', 'gets a prompt, with its arguments filled in').usage(
+    '[options] <server> <prompt> [name=value...]',
+  );
   targeted(personal(timed(command('login <server>', 'authorizes with a server in the browser'), 120)))
     .option('--no-browser', 'print the address only')
     .option('--port <port>', 'of this machine, that the browser comes back to (default: any)', port)
-    .option('--paste', 'read the address that the browser was sent to from stdin')
-    .action(action('login'));
-  personal(command('logout <server>', 'revokes the tokens of a login, and forgets them')).action(action('logout'));
-  command('tokens [servers...]', 'lists the logins that are stored, without the tokens').action(action('tokens'));
-  timed(command('obo <server>', "exchanges a user's token, read from stdin, for one that the server takes"), 30).action(
-    action('obo'),
-  );
+    .option('--paste', 'read the address that the browser was sent to from stdin');
+  personal(command('logout <server>', 'revokes the tokens of a login, and forgets them'));
+  command('tokens [servers...]', 'lists the logins that are stored, without the tokens');
+  timed(command('obo <server>', "exchanges a user's token, read from stdin, for one that the server takes"), 30);
   targeted(personal(command('inspect [file]', 'serves a page with all servers, to try what they offer')))
     .usage('[options] [librechat.yaml]\n       … inspect [options] https://… | -- <command> [argument...]')
     .option('--port <port>', 'where the page is (default: any that is free)', port)
-    .option('--no-browser', 'print the address only')
-    .action(action('inspect'));
-  command('validate [file]', 'checks the configuration without connecting').action(action('validate'));
+    .option('--no-browser', 'print the address only');
+  command('validate [file]', 'checks the configuration without connecting');
   program
     .command('trace <file>')
     .description('shows a trace that MCP_NATIVE_TRACE has written')
     .option('--server <name>', 'what concerns this server only')
-    .option('--har <file>', 'write the HTTP of it as HAR 1.2, and show nothing')
-    .action(action('trace'));
+    .option('--har <file>', 'write the HTTP of it as HAR 1.2, and show nothing');
   program
     .command('completion')
     .description('prints a script that completes commands, options and servers')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-    .addOption(new Option('--words').hideHelp())
-    .action(action('completion'));
-  for (const built of program.commands) built.addHelpText('after', examplesOf(built.name()));
+    .addOption(new Option('--words').hideHelp());
+  for (const built of program.commands) {
+    const name = built.name();
+    built.action(action(name)).addHelpText('after', examplesOf(name));
+  }
 
   try {
     await program.parseAsync(argv);

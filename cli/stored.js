@@ -73,4 +73,17 @@ async function forgetLogin({ runtime }, serverName) {
   await runtime.tokens.deleteUserTokens({ userId: USER.id, serverName });
 }
 
-module.exports = { forgetLogin, revokeLogin, storedLogin };
+/**
+ * Revokes the tokens where that can be asked for, and forgets them.
+ *
+ * @returns `{ wasLoggedIn, revoked, error }`, see `revokeLogin`
+ */
+async function endLogin(context, name) {
+  const login = await storedLogin(context, name);
+  const { revoked, error } = await revokeLogin(context, name, login);
+  // What cannot be revoked is forgotten all the same.
+  await forgetLogin(context, name);
+  return { wasLoggedIn: Boolean(login), revoked, error };
+}
+
+module.exports = { endLogin, forgetLogin, storedLogin };

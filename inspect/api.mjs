@@ -9,7 +9,7 @@ export async function openSession() {
   const [, token] = /^#token=(.+)$/.exec(location.hash) ?? [];
   if (!token) return;
   history.replaceState(null, '', '#/');
-  const { key } = await sent('session', { token });
+  const { key } = await post('session', { token });
   sessionStorage.setItem(KEY, key);
 }
 
@@ -18,11 +18,7 @@ export async function openSession() {
  * @param parameters  an object
  * @param signal      ends what was asked for, at the MCP server as well
  */
-export function post(action, parameters, signal) {
-  return sent(action, parameters, signal);
-}
-
-async function sent(action, parameters, signal) {
+export async function post(action, parameters, signal) {
   const headers = { ...authorized(), 'content-type': 'application/json' };
   const response = await fetch(`/api/${action}`, {
     method: 'POST',

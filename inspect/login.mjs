@@ -63,7 +63,7 @@ const SAID = {
  * @param login    of the server's state, if there was one
  * @param records  the server's traffic
  */
-export function stepsOf(login, records) {
+function stepsOf(login, records) {
   const isOwn = ({ at }) => login && login.state !== 'needless' && Date.parse(at) >= login.since;
   const own = records.filter(isOwn);
   const exchangesOf = (some, { purposes }) => rowsOf(some.filter(({ purpose }) => purposes.includes(purpose)));

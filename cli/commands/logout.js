@@ -5,20 +5,16 @@ const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printFailure, printJson, progress, summary } = require('../output');
 const { withRuntime } = require('../runtime');
 const { knownOf } = require('../server');
-const { forgetLogin, revokeLogin, storedLogin } = require('../stored');
+const { endLogin } = require('../stored');
 
 module.exports = async function logout(name, options) {
   return withRuntime(options, async (context) => {
     serverOf(context.config, name);
-    const login = await storedLogin(context, name);
     const spinner = progress('asking the authorization server', options);
-    const { revoked, error } = await revokeLogin(context, name, login).finally(spinner.stop);
-    // What cannot be revoked is forgotten all the same.
-    await forgetLogin(context, name);
+    const { wasLoggedIn, revoked, error } = await endLogin(context, name).finally(spinner.stop);
     const failure = error && summary(error, knownOf(context, name));
-    if (options.json)
-      printJson({ version: 1, name, ok: !failure, wasLoggedIn: Boolean(login), revoked, error: failure });
-    else if (!login) print(`Nobody was logged in to ${clean(name)}`);
+    if (options.json) printJson({ version: 1, name, ok: !failure, wasLoggedIn, revoked, error: failure });
+    else if (!wasLoggedIn) print(`Nobody was logged in to ${clean(name)}`);
     else {
       const done = failure ? paint.yellow('!') : paint.green('✓');
       const forgotten = failure ? 'Forgot the login to' : 'Logged out of';

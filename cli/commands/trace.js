@@ -5,7 +5,7 @@ const { resolve } = require('node:path');
 const { EXIT, Failure } = require('../failure');
 const { clean, counted, paint, print } = require('../output');
 const { HEAD, Har, TAIL } = require('../trace/har');
-const { recordsOf } = require('../trace/records');
+const { HINT, recordsOf } = require('../trace/records');
 const { Story } = require('../trace/story');
 
 /** A mode. */
@@ -18,8 +18,7 @@ module.exports = async function trace(file, options) {
   await (options.har ? exportHar(file, records, options.har) : tell(records));
   if (seen.count === 0 && skipped.count > 0) {
     const message = `${file} is no trace: none of its lines is a record`;
-    const hint = 'MCP_NATIVE_TRACE=FILE makes a command, or LibreChat, write one.';
-    throw new Failure(message, { exitCode: EXIT.failed, code: 'MCP_INVALID_ARGUMENT', hint });
+    throw new Failure(message, { exitCode: EXIT.failed, code: 'MCP_INVALID_ARGUMENT', hint: HINT });
   }
   if (skipped.count > 0) process.stderr.write(`${counted(skipped.count, 'line')} of the file left out: no records\n`);
   return EXIT.ok;

@@ -1,7 +1,7 @@
 /** Logins of the user at servers: each goes on until it is over or cancelled, whichever pages are open meanwhile. */
 
 const { serverOf } = require('../config');
-const { forgetLogin, revokeLogin, storedLogin } = require('../stored');
+const { endLogin, forgetLogin, storedLogin } = require('../stored');
 const { refreshLogin } = require('./refresh');
 
 class Logins {
@@ -81,12 +81,10 @@ class Logins {
   async end({ server: name }) {
     serverOf(this.#context.config, name);
     this.cancel({ server: name });
-    const login = await storedLogin(this.#context, name);
-    const { revoked, error } = await revokeLogin(this.#context, name, login);
-    await forgetLogin(this.#context, name);
+    const { error, ...ended } = await endLogin(this.#context, name);
     this.#hooks.tell(name, undefined);
     await this.#hooks.connect(name);
-    return { wasLoggedIn: Boolean(login), revoked, error: error && this.#hooks.told(name, error) };
+    return { ...ended, error: error && this.#hooks.told(name, error) };
   }
 }
 

@@ -1,5 +1,7 @@
 /** What servers ask of users: each question stands on the page until somebody answers it, or nobody waits any more. */
 
+const { fault } = require('./fault');
+
 const MAX_ROOTS = 100;
 
 class Questions {
@@ -32,7 +34,7 @@ class Questions {
   /** @param answer  what the server gets; `null`: that there is no answer */
   answer({ id, answer }) {
     const open = this.#open.get(id);
-    if (!open) throw Object.assign(new Error('nobody waits for this answer any more'), { status: 409 });
+    if (!open) throw fault(409, 'nobody waits for this answer any more');
     if (answer === null) open.reject(new Error('The user gave no answer'));
     else open.resolve(answer);
     this.#close(id);
@@ -41,7 +43,7 @@ class Questions {
   /** @param roots  `[{ uri, name }]` */
   setRoots({ roots }) {
     if (!Array.isArray(roots) || roots.length > MAX_ROOTS) {
-      throw Object.assign(new Error(`expected at most ${MAX_ROOTS} roots`), { status: 400 });
+      throw fault(400, `expected at most ${MAX_ROOTS} roots`);
     }
     this.#roots = roots;
     this.#tell(this.event);

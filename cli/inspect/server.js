@@ -1,7 +1,9 @@
 /** The page's server, on loopback alone: its files, and what it asks for. */
 
 const { createServer } = require('node:http');
+const { isMapping } = require('../config');
 const { readAssets } = require('./assets');
+const { fault } = require('./fault');
 const { Guard, HEADERS } = require('./guard');
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -79,8 +81,6 @@ const sendJson = (response, status, value) =>
 
 const refuse = (response, status, message) => sendJson(response, status, { message });
 
-const fault = (status, message) => Object.assign(new Error(message), { status });
-
 /** The object that the request carries. */
 async function readJson(request) {
   // A form of another page cannot have this type.
@@ -97,7 +97,7 @@ async function readJson(request) {
   } catch {
     throw fault(400, 'this is no JSON');
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw fault(400, 'expected an object');
+  if (!isMapping(value)) throw fault(400, 'expected an object');
   return value;
 }
 

@@ -8,6 +8,7 @@ const { summary } = require('../output');
 const { USER } = require('../runtime');
 const { knownOf, obstacle, transportOf } = require('../server');
 const { missingVariables } = require('../unexpanded');
+const { fault } = require('./fault');
 const { Logins } = require('./logins');
 
 /** How many servers are connected at a time when the page begins. */
@@ -108,7 +109,7 @@ class Servers {
    * error stands in the server's state. Its progress is told as events with the page's own name for it, `ask`.
    */
   async request({ server: name, method, params, ask }, signal) {
-    if (!METHODS.has(method)) throw Object.assign(new Error('there is no such request'), { status: 400 });
+    if (!METHODS.has(method)) throw fault(400, 'there is no such request');
     const server = this.#server(name);
     if (!server.client) await this.#connect(name);
     if (!server.client) return { error: server.state.error, isShown: true };

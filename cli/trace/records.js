@@ -1,12 +1,12 @@
 /** The records of a trace, read one after the other: a trace may be larger than memory. */
 
 const { createReadStream } = require('node:fs');
-const { isMapping } = require('../config');
-const { Failure } = require('../failure');
+const { isMapping, unreadable } = require('../config');
 
 /** Longer than any record that is written. */
 const MAX_LINE = 16 * 1024 * 1024;
 const KINDS = new Set(['http', 'message', 'step']);
+const HINT = 'MCP_NATIVE_TRACE=FILE makes a command, or LibreChat, write one.';
 
 /**
  * @param skipped  `skipped.count` becomes the number of lines that are no records of this version
@@ -82,9 +82,7 @@ async function* textOf(file) {
   try {
     yield* createReadStream(file, { encoding: 'utf8' });
   } catch (error) {
-    throw new Failure(`${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`, {
-      hint: 'MCP_NATIVE_TRACE=FILE makes a command, or LibreChat, write one.',
-    });
+    throw unreadable(file, error, HINT);
   }
 }
 
@@ -94,4 +92,4 @@ function exchangeOf({ kind, process, id, exchange }) {
   return number === undefined ? undefined : JSON.stringify([process, number]);
 }
 
-module.exports = { exchangeOf, recordsOf };
+module.exports = { HINT, exchangeOf, recordsOf };
