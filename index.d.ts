@@ -12,6 +12,8 @@ export interface MCPError extends Error {
   mcpCode?: string
   /** Whether the same call may succeed later without anybody changing a configuration. */
   retryable?: boolean
+  /** Milliseconds until it may, where that is known: of a call that `limits` refuse. */
+  retryAfterMs?: number
   /** That of the HTTP answer which caused it. */
   status?: number
   /** That of the server's JSON-RPC error. */
@@ -267,6 +269,8 @@ export interface MCPRuntimeHealth {
   takesCalls: boolean
   /** By name; those of which there is something to say. */
   servers: Record<string, MCPServerHealth>
+  /** What is wrong with the file of `config` since it has changed, for people; what it held before counts. */
+  configProblem?: string
 }
 
 /** What the runtime knows of a server. */
@@ -306,8 +310,17 @@ export interface MCPRuntimeStats {
   toolCalls: Record<string, Record<string, number>>
   /** How many calls there were, and how long they took together. */
   toolCallDuration: { count: number; seconds: number }
+  /**
+   * Calls at the moment by server, of servers with `limits`: those that the server answers (`running`), those that wait for
+   * their turn, the users whose they are, and how many milliseconds the one has waited that has waited longest.
+   */
+  queues: Record<string, { running: number; waiting: number; users: number; oldestMs: number }>
+  /** Tools that were not as they were approved (`pinTools`), by server and change: `new`, `changed` or `removed`. */
+  toolChanges: Record<string, Record<string, number>>
   /** Requests of callers, tool calls among them, by server, method (`_other` for unknown ones) and outcome: as `toolCalls`. */
   operations: Record<string, Record<string, Record<string, { count: number; seconds: number }>>>
+  /** Results larger than `maxResultBytes`, by server: `cut`, or kept as a `resource`. */
+  resultsCut: Record<string, Record<string, number>>
   /** By server and outcome: `ok`, or the error code. */
   oauthRefreshes: Record<string, Record<string, number>>
   /** By result: `hit`, `shared_hit` (the host's `exchangedTokens`), or `miss`. */
@@ -317,8 +330,9 @@ export interface MCPRuntimeStats {
   /** How many exchanges there were, and how long they took together. */
   oboExchangeDuration: { count: number; seconds: number }
   /**
-   * Callbacks that nobody waits for and that threw or rejected, by name: `onLogMessage`, `onSpans`, `onprogress`,
-   * `logger.warn`, the name of an event or of a diagnostics channel, and so on.
+   * Callbacks whose failure fails no call and that threw or rejected, by name: `onLogMessage`, `onSpans`, `onprogress`,
+   * `logger.warn`, the name of an event or of a diagnostics channel, and so on; and records of the audit that were lost:
+   * `onAudit`, `MCP_NATIVE_AUDIT`.
    */
   callbackFailures: Record<string, number>
   /** Of JSON-RPC messages, by transport. */
@@ -352,7 +366,9 @@ export interface MCPSpan {
 export type MCPServerConfig = MCPStdioServerConfig | MCPStreamableHttpServerConfig | MCPSseServerConfig | MCPWebSocketServerConfig
 
 /** What a config has, whichever transport it names. */
-export interface MCPServerConfigBase {
+export interface MCPServerConfigBase extends Omit<MCPToolRules, 'tools'> {
+  /** Which tools there are. A text is no rule: LibreChat's inspection writes the names here that it found. */
+  tools?: MCPToolFilter | string | null
   /** For people. */
   title?: string
   /** For people. */
@@ -561,7 +577,7 @@ export interface MCPIdentityProviderConfig {
 }
 
 /** `mcpSettings` of a `librechat.yaml`. */
-export interface MCPSettings {
+export interface MCPSettings extends MCPToolRules {
   /** The only servers that may be contacted: hosts, `*.` before one, or origins. */
   allowedDomains?: string[] | null
   /** `host:port` pairs of private space that may be contacted. */
@@ -614,8 +630,6 @@ export type MCPParsedServerConfig = MCPServerConfig & {
   resolvedInstructions?: string
   /** The server's capabilities, as JSON text. */
   capabilities?: string
-  /** Names of its tools, separated by commas. */
-  tools?: string
   /** Its tools, by function name. */
   toolFunctions?: Record<string, MCPToolFunction>
   /** Milliseconds that the inspection took. */
@@ -632,23 +646,89 @@ export interface MCPToolFunction {
 }
 
 /**
- * What the runtime needs from its host. A member may be a getter where its type says so; getters may be async, are
- * called per use and never cached. Callbacks made during a call run in that call's `AsyncLocalStorage` context.
+ * What an operator decides about the tools of a server: members of its config, or of `mcpSettings` for all servers. A member of
+ * a server takes the place of the whole member of `mcpSettings`. `docs/governance.md` says what each does.
  */
-export interface MCPHostServices {
-  /** Server configurations and network rules. Required, unless `config` is given. */
-  registry?: MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)
+export interface MCPToolRules {
+  /** Which tools there are. A tool that is kept away is in no list, and its calls are refused with `MCP_TOOL_DENIED`. */
+  tools?: MCPToolFilter | null
+  /** What becomes of tools that nobody has approved. `false` is `off`. */
+  pinTools?: 'off' | 'warn' | 'block' | false | null
+  /** How often, and how many at a time, tools are called. */
+  limits?: MCPCallLimits | null
+  /** Bytes of JSON that a result may have; 1024 at least. */
+  maxResultBytes?: number | null
+  /** What becomes of a larger result. */
+  overflow?: 'error' | 'cut' | 'resource' | null
+}
+
+/**
+ * Globs over the server's own names of its tools, at least one of the two members: `*` stands for any characters, `?` for one.
+ * At most 1000 in a list, of at most 256 characters.
+ */
+export interface MCPToolFilter {
+  /** The only tools there are; absent: all. An empty list: none. */
+  allow?: string[] | null
+  /** Comes before `allow`. */
+  deny?: string[] | null
+}
+
+/** At least one of these. A rate is `<calls>/<s|m|h|d>`, for example `60/m`. */
+export interface MCPCallLimits {
+  /** Calls of one user to the server. */
+  perUser?: string | null
+  /** Calls of all users to the server. */
+  perServer?: string | null
+  /** Calls of all users that the server answers at the same time, at least 1. */
+  concurrency?: number | null
+  /** Calls that wait for their turn; 0 has none wait. */
+  queue?: number | null
+}
+
+/**
+ * What the runtime needs from its host: a registry, or a `config` in its place. A member may be a getter where its type says
+ * so; getters may be async, are called per use and never cached. Callbacks made during a call run in that call's
+ * `AsyncLocalStorage` context.
+ */
+export type MCPHostServices = MCPHostServicesBase & (MCPHostWithRegistry | MCPHostWithConfig)
+
+/** A host that knows its servers, as LibreChat does. */
+export interface MCPHostWithRegistry {
+  /** Server configurations and network rules. */
+  registry: MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)
   /**
-   * In place of `registry`: the path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`.
-   * It is read once. Which servers want OAuth is found out where the file does not say so.
+   * The operator's rules for the tools of all servers, as LibreChat's `appConfig.mcpSettings` has them; other members of it are
+   * not read. An object is read once. A function is asked with every call, in its context, and answers at once: where it
+   * throws, or what it answers is wrong, the call fails.
    */
-  config?: string | { mcpServers?: Record<string, MCPServerConfig>; mcpSettings?: MCPSettings }
+  mcpSettings?: MCPSettings | (() => MCPSettings | null | undefined)
+  /** In place of a registry. */
+  config?: null
+  /** Beside `config`. */
+  redis?: null
+}
+
+/** A host without a registry. */
+export interface MCPHostWithConfig {
   /**
-   * Beside `config`: where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`.
-   * Needs `ioredis` or `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by
-   * `runtime.close()`. Services that the host gives itself are used as they are: `docs/redis.md`.
+   * The path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`. A file is read again when it has
+   * changed: `docs/configuration.md`; an object is read once. Which servers want OAuth is found out where it does not say so.
    */
-  redis?: string
+  config: string | { mcpServers?: Record<string, MCPServerConfig>; mcpSettings?: MCPSettings }
+  /**
+   * Where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`. Needs `ioredis` or
+   * `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by `runtime.close()`.
+   * Services that the host gives itself are used as they are: `docs/redis.md`.
+   */
+  redis?: string | null
+  /** In place of a config. */
+  registry?: null
+  /** Beside `registry`: a config has its own. */
+  mcpSettings?: null
+}
+
+/** What hosts of both kinds may give. */
+export interface MCPHostServicesBase {
   /**
    * Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
    * here. `null` or `undefined` for tools that are there shows as `toolsError`. Without `userId` they are those of a
@@ -741,9 +821,15 @@ export interface MCPHostServices {
   /**
    * What processes count together. Circuit breakers stand on it: of a user's attempts to connect to a server those of all
    * processes count, and a breaker that opens is open in all of them. Asked once before an attempt, and when one fails.
+   * With `take`, `enter` and `leave` the `limits` of tool calls are those of all processes, too; asked around each such call.
    * Where it fails, answers nonsense or takes longer than 2 s, each process is on its own for 5 s; no call ever fails.
    */
   limits?: MCPLimits | (() => MCPLimits | Promise<MCPLimits>)
+  /**
+   * Where it is kept which definitions of tools are approved (`pinTools`; `docs/governance.md`). Without it they are
+   * forgotten with the process, which the log says; a runtime with `config` has files. Bound: 2 s.
+   */
+  toolPins?: MCPToolPins | (() => MCPToolPins | Promise<MCPToolPins>)
   /**
    * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given, and with
    * `tools` only where it is an object that says so: others are refused with -32602.
@@ -785,6 +871,22 @@ export interface MCPHostServices {
    * are told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
    */
   onTraffic?: (records: TrafficRecord[]) => unknown
+  /**
+   * Is asked about every tool call, once, before it is made: whose, which tool, with which arguments. It may refuse the call, or
+   * give other arguments. Where it throws, takes longer than the call or 10 s, or answers what nobody understands, nothing is
+   * sent and the call fails: `docs/governance.md`. Bound: 10 s.
+   */
+  onToolCall?: (call: ToolCallInQuestion) => ToolCallVerdict | Promise<ToolCallVerdict>
+  /**
+   * Is asked about what servers answer tool calls with, before the caller gets it. It may refuse the result, or give another.
+   * Where it fails, so does the call, although the server has made it. Bound: 10 s.
+   */
+  onToolResult?: (result: ToolResultInQuestion) => ToolResultVerdict | Promise<ToolResultVerdict>
+  /**
+   * Hears of every tool call that has ended, before its promise settles, which waits for the answer. Where it fails or takes
+   * longer than 5 s, the log says so, and the call ends as it would have. `MCP_NATIVE_AUDIT` names a file for the same records.
+   */
+  onAudit?: (record: AuditRecord) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
@@ -855,7 +957,8 @@ export interface MCPTokenCache {
 /**
  * Counts and blocks that processes share. A key is the JSON text of an array: `["breaker-failures", user, server]`,
  * `["breaker-cycles", user, server]` or `["breaker", user, server]`, where `user` is empty for the connection that all
- * users share. Nothing is kept longer than its window or its block lasts. Each function may be async.
+ * users share; of tool calls `["user-calls", user, server]`, and `["server-calls", "", server, limit]` for those of all users,
+ * where `limit` tells limits of one server apart. Nothing is kept longer than its window, its block or its lease lasts. Each function may be async.
  */
 export interface MCPLimits {
   /**
@@ -869,6 +972,19 @@ export interface MCPLimits {
   blockedFor: (key: string) => unknown
   /** Forgets the events and the block of the key. */
   clear: (key: string) => unknown
+  /**
+   * Counts one event if there are fewer than `most` in the window, and resolves to 0; else counts nothing, and resolves to the
+   * milliseconds until the window ends. The first event begins a window. In one step. Without this, `enter` and `leave` each
+   * process keeps the `limits` of tool calls on its own.
+   */
+  take?: (key: string, most: number, windowMs: number) => number | Promise<number>
+  /**
+   * Whether `holder` has one of `most` places, for `leaseMs` from now: it gets one while others have fewer, and one that it has
+   * already is renewed. In one step. A lease ends by itself.
+   */
+  enter?: (key: string, holder: string, most: number, leaseMs: number) => boolean | Promise<boolean>
+  /** Gives the holder's place back, if it has one. */
+  leave?: (key: string, holder: string) => unknown
 }
 
 /**
@@ -1040,6 +1156,158 @@ export interface TrafficLost {
   kind: 'lost'
   /** How many. */
   count: number
+}
+
+/** A tool call that is about to be made, as `onToolCall` is asked about it. */
+export interface ToolCallInQuestion {
+  /** Of this call, random: 32 hex digits. The result, and the record of the audit, have the same. */
+  callId: string
+  /** As the configuration calls it. */
+  serverName: string
+  /** The server's own name of the tool. */
+  toolName: string
+  /**
+   * What the caller gave, `{}` where that was nothing. A copy: to send others, answer with them. Absent with `resumed`: the
+   * server has them.
+   */
+  arguments?: Record<string, unknown>
+  /** Absent for calls without a user. */
+  userId?: string
+  /** The object that the caller gave. Absent for connection objects, which outlive it. */
+  user?: unknown
+  /** What the host's `getTenantId` said. */
+  tenantId?: string
+  /** Aborted when nobody waits for the answer any more: the call was aborted, or its time is over. */
+  signal: AbortSignal
+  /** The call goes on with a task that was begun by another one. */
+  resumed?: true
+}
+
+/**
+ * What becomes of a call: nothing and `true` let it go on. Anything else than these, members that are not known here, and
+ * `refuse` together with another one, fail the call with `MCP_HOST_ERROR`.
+ */
+export type ToolCallVerdict =
+  | undefined
+  | null
+  | void
+  | true
+  /** Nothing is sent; the call fails with `MCP_CALL_REFUSED` and at most 300 characters of this text, which is not empty. */
+  | { refuse: string }
+  | {
+      /** An object that is sent in place of the arguments. Not for `resumed`. */
+      arguments: Record<string, unknown>
+      /** As below. */
+      weight?: number
+    }
+  | {
+      /** How much of the user's share of `limits` the call takes, from 0.1 to 10, where it is not 1. */
+      weight: number
+    }
+
+/** What a server has answered a call with, as `onToolResult` is asked about it. */
+export interface ToolResultInQuestion {
+  /** That of the call. */
+  callId: string
+  /** As the configuration calls it. */
+  serverName: string
+  /** The server's own name of the tool. */
+  toolName: string
+  /** Absent for calls without a user. */
+  userId?: string
+  /** What the host's `getTenantId` said. */
+  tenantId?: string
+  /** Whether it is an error of the tool's own. */
+  isError: boolean
+  /** All that the server wrote. A copy. */
+  result: CallToolResult
+  /** Its length as JSON, in bytes. */
+  bytes: number
+  /** Aborted when nobody waits for the answer any more. */
+  signal: AbortSignal
+}
+
+/**
+ * What becomes of a result: nothing and `true` leave it as the server wrote it. Anything else than these fails the call with
+ * `MCP_HOST_ERROR`.
+ */
+export type ToolResultVerdict =
+  | undefined
+  | null
+  | void
+  | true
+  /** The caller gets no result; the call fails with `MCP_CALL_REFUSED` and at most 300 characters of this text. */
+  | { refuse: string }
+  /** A `CallToolResult` in its place: `content` is an array of objects with a `type`. */
+  | { result: { content: (ContentBlock | { type: string; [member: string]: unknown })[]; structuredContent?: unknown; isError?: boolean; _meta?: object } }
+
+/** A record of the audit. */
+export type AuditRecord = AuditedCall | AuditedTools
+
+/** A tool call that has ended, however it did. */
+export interface AuditedCall {
+  /** The version of the format. */
+  v: 1
+  /** What is told of. */
+  event: 'call'
+  /** When it ended: ISO 8601, in UTC, with microseconds. */
+  at: string
+  /** Random: 32 hex digits. Hooks are told the same. */
+  callId: string
+  /** What the host's `getTenantId` said; `null` where it says nothing, or fails. */
+  tenantId: string | null
+  /** `null` for calls without a user. */
+  userId: string | null
+  /** As the configuration, or the caller, calls it. */
+  serverName: string
+  /** The server's own name of the tool; what the caller named, of a call that came to no connection. */
+  toolName: string
+  /**
+   * `sha256:` and the digest, in hex, of the canonical form (RFC 8785) of the arguments: those that `onToolCall` gave, else
+   * the caller's. `null` where there are none, or none that have such a form.
+   */
+  argumentsDigest: string | null
+  /** `rewritten`: other arguments went to the server, or another result, or a part of it, to the caller. A call that failed by itself was `allowed`. */
+  decision: 'allowed' | 'rewritten' | 'refused'
+  /** What refused, or rewrote last. A hook that failed has refused. */
+  rule: 'tools' | 'pinTools' | 'limits' | 'onToolCall' | 'onToolResult' | 'maxResultBytes' | null
+  /** `ok`, `tool_error` (`isError`), or the error's `code`. */
+  outcome: string
+  /** From the call's begin to its end. */
+  durationMs: number
+  /** What of it was waiting for its turn. */
+  waitedMs: number
+  /** Of what the server answered, as JSON; `null` where it gave no result. */
+  resultBytes: number | null
+}
+
+/** The tools of a server are others than those that were approved, or were approved. */
+export interface AuditedTools {
+  /** The version of the format. */
+  v: 1
+  /** What is told of. */
+  event: 'tools-changed' | 'tools-approved'
+  /** When: ISO 8601, in UTC, with microseconds. */
+  at: string
+  /** Whose definitions these are; `null` where the host knows no tenants. */
+  tenantId: string | null
+  /** Tools are approved for all users. */
+  userId: null
+  /** As the configuration calls it. */
+  serverName: string
+  /** Who approved them, as `approveTools` was told; `null` of `tools-changed`. */
+  approvedBy: string | null
+  /** What has become of each. */
+  tools: {
+    /** The server's own name. */
+    name: string
+    /** `removed`: the server does not list it any more. */
+    change: 'new' | 'changed' | 'removed' | 'approved'
+    /** Of its definition. */
+    hash: string
+    /** What only an attacker writes into a description. */
+    findings?: string[]
+  }[]
 }
 
 /**
@@ -1377,6 +1645,10 @@ export interface MCPManager {
    * replaces it meanwhile.
    */
   withUserConnectionLease: <T>(params: MCPConnectionParams, operation: (connection: MCPConnection) => T | Promise<T>) => Promise<T>
+  /** The tools of a server as they are approved, for the call's tenant. Contacts no server. */
+  getToolPins: (params: MCPToolPinsParams) => Promise<MCPToolPin[]>
+  /** Approves definitions that wait for it, and resolves to what was approved. */
+  approveTools: (params: MCPApproveToolsParams) => Promise<{ name: string; hash: string }[]>
   /** How many users and connections there are. */
   getConnectionStats: () => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }
   /** The connections that all users share. */
@@ -1700,6 +1972,68 @@ export interface MCPCatalogCandidate {
   serverConfig: object
   /** Lists that differ by it are kept apart. */
   capabilityProfile?: string
+}
+
+/**
+ * A store of records, one for each tenant and server, without an end. Keys are JSON arrays of three strings, values are JSON.
+ * Where it fails, or takes longer than 2 s, `pinTools: block` fails what needs it, and `warn` says so once.
+ */
+export interface MCPToolPins {
+  /** The record, or nothing. */
+  get: (key: string) => string | null | undefined | Promise<string | null | undefined>
+  /**
+   * Keeps a record while exactly `expected` is there, in one step; `undefined`: while there is none. Whether it did: of two
+   * processes at once one does.
+   */
+  compareAndSet: (key: string, expected: string | undefined, value: string) => boolean | Promise<boolean>
+}
+
+/** Whose tools. */
+export interface MCPToolPinsParams {
+  /** Of the server. */
+  serverName: string
+  /** Whose servers the name is looked up among. */
+  user?: MCPUser
+  /** A config that the caller already has. */
+  serverConfig?: MCPServerConfig
+}
+
+/** What is approved. */
+export interface MCPApproveToolsParams extends MCPToolPinsParams {
+  /**
+   * Names: the newest definition of each that waits. With a hash, of `getToolPins`, that definition alone, so that what was
+   * shown is what is approved. All that waits where nothing is given.
+   */
+  tools?: (string | { name: string; hash: string })[]
+  /** Kept with the definition, and told to the audit; `operator` unless given. */
+  approvedBy?: string
+}
+
+/** A tool, as the server has listed it last. */
+export interface MCPToolPin {
+  /** The server's own. */
+  name: string
+  /** `changed`: another definition is approved. `removed`: the server lists the tool no more; it stays approved. */
+  state: 'approved' | 'changed' | 'new' | 'removed'
+  /** `sha256:` of the definition in canonical form (RFC 8785). `raw:` for one that can be read in two ways, which cannot be approved. */
+  hash: string
+  /** Of the definition that was approved last. */
+  approvedHash?: string
+  /** Who approved the definition that was approved last; `first-sight` where nobody had to. */
+  approvedBy?: string
+  /**
+   * Of what waits, what is different from that, or all members of a tool that is new: JSON Pointers (RFC 6901), and the JSON
+   * before and after; `null` where there is none. Descriptions come first. Texts that begin alike begin with `…`, 40 bytes
+   * before they differ; else nothing is cut. At most 50 places.
+   */
+  diff?: { path: string; before: string | null; after: string | null }[]
+  /** There is more than `diff` shows: more places, or a definition of more than 64 KiB, or one that was not kept. */
+  diffIsPartial?: true
+  /**
+   * What only an attacker writes, in texts of the definition: `invisible-characters`, `hides-from-user` …, and
+   * `many-definitions` of a tool that has had 32 since somebody last approved one.
+   */
+  findings: string[]
 }
 
 /**
@@ -3594,7 +3928,8 @@ export declare function checkOboPermission(params: { existing?: object | null; i
  * used, never before and never cached.
  *
  * @throws `TypeError` that names the member whose shape is wrong; `Error` with `code` `MCP_INVALID_CONFIG` for a
- * `config` that cannot be read, and `MCP_INTERNAL` where the system gives no threads
+ * `config` that cannot be read, `MCP_TOKEN_STORE` for a `CREDS_KEY` beside it that is no key, and `MCP_INTERNAL` where the
+ * system gives no threads
  */
 export declare function createMCPRuntime(host: MCPHostServices): MCPRuntime
 

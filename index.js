@@ -1,7 +1,7 @@
 /** What `require` loads: the addon, and with it what needs nothing but JavaScript. `index.d.ts` describes all of it. */
 
 const binding = require('./binding.js');
-const { withClients } = require('./lib/client.js');
+const { withClients } = require('./lib/clients.js');
 const { withRedis } = require('./lib/embedded-redis.js');
 const oboPolicy = require('./lib/obo-policy.js');
 

@@ -299,6 +299,8 @@ describe('a binding', () => {
     await first.callAppTool({ binding: own.binding, name: 'move' });
     await isRefused(second, own.binding);
     await isRefused(first, binding);
+    const [blank, other] = [of(start({ credentialsKey: ' ' })), of(start({ credentialsKey: ' ' }))];
+    await isRefused(other, (await blank.readApp(BOARD)).binding);
   });
 });
 

@@ -55,7 +55,7 @@ describe('resources and prompts', () => {
     const { run } = withEverything();
     const text = await run(['prompts', 'everything']);
     expect(text.code).toBe(0);
-    expect(text.stdout).toMatch(/args-prompt\n.*\n {2}- city: .*\n {2}- state \(optional\): /);
+    expect(text.stdout).toMatch(/args-prompt\n.*\n {2}- city: .*\n {2}- state \(optional\)\n/);
     const { json } = await run(['prompts', 'everything', '--json']);
     expect(json()).toMatchObject({ version: 1, ok: true, prompts: expect.any(Array) });
     const shown = await run(['get', 'everything', 'args-prompt', 'city=Paris', 'state=a=b']);

@@ -56,6 +56,14 @@ test.each([
     answered('407'),
     /The proxy wants credentials/,
   ],
+  [
+    'limits of ours',
+    'MCP_RATE_LIMITED',
+    web(),
+    'Too many calls to srv: 8 of 8 (limits.concurrency) are under way',
+    /raise what the message names/,
+  ],
+  ['limits of a server', 'MCP_RATE_LIMITED', web(), answered('429'), /wait as long as it says/],
   ['another refusal', 'MCP_HTTP_STATUS', { ...web(), status: 422 }, answered('422'), /its words say why/],
   ['another failure', 'MCP_HTTP_STATUS', { ...web(), status: 520 }, answered('520'), /look at its log/],
   [

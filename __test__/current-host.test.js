@@ -211,6 +211,18 @@ describe('createInstance', () => {
     await expect(runtime.MCPManager.createInstance({})).rejects.toThrow('MCPManager has already been initialized.');
   });
 
+  test('says of which server the registry keeps what it found in place of a rule', async () => {
+    const { runtime, logger } = setup({});
+    const tools = { deny: ['delete_*'] };
+    await runtime.MCPManager.createInstance({
+      ruled: { url: 'http://ruled', tools },
+      stub: { url: 'bad', tools },
+      plain: { url: 'http://plain' },
+    });
+    const told = logger.messages('error').filter((message) => message.includes('mcpSettings.tools'));
+    expect(told).toEqual([expect.stringMatching(/^\[MCP\]\[ruled\] .*startup: false/)]);
+  });
+
   test('leaves what was added in the life of the process, and replaces what is older or other', async () => {
     const old = Date.now() - 1000 * 3600 * 24 * 365;
     const entry = (url, updatedAt, more) => ({ url, source: 'yaml', updatedAt, ...more });

@@ -85,6 +85,8 @@ describe('docs/cli.md', () => {
     'check --format junit > report.xml': [1, ''],
     'check --format github': [1, '::error file=librechat.yaml,line='],
     'tools everything': [0, 'echo'],
+    'tools everything --pins': [0, 'pinTools is off for this server'],
+    'approve everything echo --yes': [0, 'Nothing waits to be approved.'],
     'call everything echo message=Hello': [0, 'Hello'],
     'call everything get-tiny-image --save images/': [0, '[image image/png'],
     'resources everything': [0, '2 templates'],
@@ -100,6 +102,8 @@ describe('docs/cli.md', () => {
     'logout notes': [0, 'Logged out of notes'],
     'trace trace.ndjson': [0, 'notes        · is connected'],
     'trace trace.ndjson --har trace.har': [0, '0 exchanges'],
+    'audit audit.ndjson': [0, 'notes echo'],
+    'audit audit.ndjson --refused --json': [0, ''],
     'completion bash': [0, 'complete -o default'],
     'obo orders < token.txt': [0, 'exchanged for orders'],
   };
@@ -129,6 +133,8 @@ describe('docs/cli.md', () => {
     writeFileSync(join(folder.folder, 'token.txt'), 'token-of-a-user\n');
     const record = { v: 1, at: new Date().toISOString(), kind: 'step', step: 'connected', server: 'notes', user: 'me' };
     writeFileSync(join(folder.folder, 'trace.ndjson'), JSON.stringify(record));
+    const call = { v: 1, event: 'call', at: record.at, serverName: 'notes', toolName: 'echo', outcome: 'ok' };
+    writeFileSync(join(folder.folder, 'audit.ndjson'), JSON.stringify(call));
     env = {
       BROWSER: 'true',
       OPENID_ISSUER: issuer,

@@ -149,10 +149,14 @@ test('an oauth with a client and the endpoints has users log in, and the server 
 
 test('the URL is handed out, nobody waits: the tokens are stored all the same', async () => {
   const { start } = await setup();
+  const before = Date.now();
   const first = start({ returnOnOAuth: true, stay: true });
   expect((await browse(await first.url())).status).toBe(200);
   first.leave();
-  expect(await first.result()).toMatchObject({ oauthRequired: true, asked: true });
+  const handedOut = await first.result();
+  expect(handedOut).toMatchObject({ oauthRequired: true, asked: true });
+  // Users have ten minutes.
+  expect(handedOut.oauthExpiresAt).toBeGreaterThanOrEqual(before + 600_000);
   expect(await start().result()).toMatchObject({ success: true, asked: false });
 });
 

@@ -168,9 +168,9 @@ test('what the runtime gets keeps the contract, and nothing of it is the flow ma
   const server = fixtures.keep(await startRedis());
   const create = withRedis((host) => ({ host, close: async () => {} }));
   const open = () => fixtures.keep(create({ config: { mcpServers: {} }, redis: server.url, credentialsKey })).host;
-  const members = ({ lock, tokenMethods, exchangedTokens, sharedSessions, limits, flowManager }) => {
+  const members = ({ lock, tokenMethods, exchangedTokens, sharedSessions, limits, toolPins, flowManager }) => {
     expect(flowManager).toBeUndefined();
-    return { lock, tokenMethods, exchangedTokens, sharedSessions, limits };
+    return { lock, tokenMethods, exchangedTokens, sharedSessions, limits, toolPins };
   };
   const [here, there] = [members(open()), members(open())];
   for (const service of Object.values(here)) expect(service).toBeDefined();

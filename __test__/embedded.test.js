@@ -4,6 +4,7 @@ const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { createMCPRuntime } = require('./support/addon');
+const { useEnvironment } = require('./support/environment');
 const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { runScript } = require('./support/script');
@@ -170,5 +171,29 @@ describe('a configuration that cannot be used is refused at once', () => {
     expect(() => createMCPRuntime({ ...services, config: {} })).toThrow(/exclude each other/);
     expect(() => createMCPRuntime({ config: 1 })).toThrow(/host\.config must be a path or an object, got a number/);
     expect(() => createMCPRuntime({})).toThrow(/host\.registry must be .* unless host\.config is given/);
+  });
+});
+
+describe('a key of stored tokens that is none', () => {
+  const WRONG = 'short-s3cr3t';
+  useEnvironment({ CREDS_KEY: WRONG });
+
+  test.each([
+    ['CREDS_KEY', {}],
+    ['credentialsKey', { credentialsKey: `${'ab'.repeat(31)}zz` }],
+  ])('is an error at once, and is not repeated: %s', (_, services) => {
+    let error;
+    try {
+      embedded({ mcpServers: {} }, services);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toMatchObject({ code: 'MCP_TOKEN_STORE', message: expect.stringContaining('CREDS_KEY') });
+    expect(error.message).toMatch(/64 hexadecimal digits.*openssl rand -hex 32/);
+    for (const given of [WRONG, services.credentialsKey ?? WRONG]) expect(error.message).not.toContain(given);
+  });
+
+  test('does not matter beside one of the host, and no runtime has to have one', () => {
+    for (const credentialsKey of ['ab'.repeat(32), '']) embedded({ mcpServers: {} }, { credentialsKey });
   });
 });

@@ -34,7 +34,8 @@ test('no call fails while the pods are restarted, no session is made anew, no re
 
 test('nor over a Cluster of which a slot moves meanwhile', async () => {
   const { redis, meanwhile } = await FLEET_REDIS.cluster();
-  const fleet = await startFleet({ ports: await freePorts(PORTS), accessTokenSeconds: 35, redis });
+  // Tokens are refreshed thirty seconds before their end, so that those of each user are within the run.
+  const fleet = await startFleet({ ports: await freePorts(PORTS), accessTokenSeconds: 32, redis });
   try {
     expect(await measure(fleet, userNames(8), 2, meanwhile)).toMatchObject({
       failures: [],

@@ -93,7 +93,7 @@ test('where nobody has to log in, none is told of', async () => {
   await page.getByText('This server needs no login.').waitFor();
   expect(await page.locator('.steps .state').allTextContents()).toEqual(Array(7).fill('not yet'));
 
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await choose(page, /^everything/);
   await link(page, 'Overview').waitFor();
   expect(await link(page, 'Login').count()).toBe(0);

@@ -24,11 +24,11 @@ async function tabTo(page, role, name) {
 test('a first look by keyboard alone: servers, a tool with its form, its result', async () => {
   const gone = { type: 'streamable-http', url: 'https://gone.invalid/mcp', initTimeout: 2000 };
   const { page, inspect } = await open({ everything: everythingOverStdio({ title: 'Everything' }), gone });
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await inList(page, 'failed').waitFor();
   expect(page.url()).toBe(`${inspect.origin}/#/`);
 
-  await tabTo(page, 'link', 'Everything connected, 16 tools');
+  await tabTo(page, 'link', 'Everything connected, 17 tools');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Everything', level: 2 }).waitFor();
   expect(await page.evaluate(() => document.activeElement.id)).toBe('title');
@@ -52,7 +52,7 @@ test('a first look by keyboard alone: servers, a tool with its form, its result'
 
   // The tab keeps its key, and the address is of no use to another.
   await page.reload();
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   const other = await page.context().newPage();
   await other.goto(inspect.address);
   await other.getByRole('alert').getByText('this address was used before').waitFor();
@@ -60,7 +60,7 @@ test('a first look by keyboard alone: servers, a tool with its form, its result'
 
 test('forms and results of many kinds', async () => {
   const { page } = await open({ everything: everythingOverStdio() });
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await choose(page, /^everything/);
 
   await chooseTool(page, 'get-tiny-image');
@@ -105,7 +105,7 @@ test('what a server asks is answered by hand', async () => {
     { everything: everythingOverStdio(), asks: asking.config() },
     { allowedAddresses: [asking.address] },
   );
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await choose(page, /^everything/);
   await chooseTool(page, 'trigger-elicitation-request');
   await button(page, 'Call').click();
@@ -313,7 +313,7 @@ describe.each(['light', 'dark'])('in %s colours', (colorScheme) => {
       const { violations } = await page.evaluate(() => window.axe.run());
       return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
     };
-    await inList(page, 'connected, 16 tools').waitFor();
+    await inList(page, 'connected, 17 tools').waitFor();
     expect(await problems()).toEqual([]);
     await choose(page, /^Everything/);
     for (const part of ['Overview', 'Tools', 'Resources', 'Prompts', 'Login']) {

@@ -23,7 +23,7 @@ async function startHttp(answer) {
 
 test('a call that is cancelled says so, and how far it had come', async () => {
   const { page } = await open({ everything: everythingOverStdio({ title: 'Everything' }) });
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await choose(page, /^Everything/);
   await chooseTool(page, 'trigger-long-running-operation');
   await page.getByRole('heading', { level: 3 }).first().waitFor();
@@ -125,7 +125,7 @@ test('an error stands once, and names what the page has', async () => {
 
 test('when the program has ended the page says so, and nothing that it cannot know', async () => {
   const { page, inspect } = await open({ everything: everythingOverStdio() });
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   const other = await page.context().newPage();
   await other.goto(inspect.address);
   await other.getByRole('alert').getByText('start inspect again for another').waitFor();

@@ -15,7 +15,7 @@ test('the traffic of a server stands beside it, and can be searched', async () =
     { srv: server.config(), everything: everythingOverStdio() },
     { allowedAddresses: [server.address] },
   );
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await choose(page, /^srv/);
   const traffic = page.getByRole('complementary', { name: 'Traffic' });
   const rows = traffic.locator('summary');
@@ -72,7 +72,7 @@ test('a message whose words are no words is shown, and takes nothing of the page
 /** `everything` is chosen; `traffic` is what stands beside it. */
 async function openEverything() {
   const { page } = await open({ everything: everythingOverStdio() });
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await choose(page, /^everything/);
   const traffic = page.getByRole('complementary', { name: 'Traffic' });
   const rows = traffic.locator('summary');
@@ -101,7 +101,7 @@ test('traffic can be saved and cleared, and a search without hits says so', asyn
   await rows.filter({ hasText: 'process-started' }).waitFor({ state: 'detached' });
   // It is gone for pages that are loaded later as well.
   await page.reload();
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   await chooseTool(page, 'echo');
   await page.getByLabel('message required').fill('later');
   await button(page, 'Call').click();
@@ -129,7 +129,7 @@ test('long lists of servers and of tools are searched by name', async () => {
   const gone = { type: 'stdio', command: '/no/such/command', args: [] };
   const others = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`gone-${index}`, gone]));
   const { page } = await open({ everything: everythingOverStdio({ title: 'All of it' }), ...others });
-  await inList(page, 'connected, 16 tools').waitFor();
+  await inList(page, 'connected, 17 tools').waitFor();
   const servers = page.getByRole('navigation', { name: 'Servers' });
   await servers.getByLabel('Find a server').fill('of IT');
   await servers.getByText('1 of 11', { exact: true }).waitFor();
@@ -137,7 +137,7 @@ test('long lists of servers and of tools are searched by name', async () => {
   await link(page, 'Tools').click();
   const tools = page.getByRole('region', { name: 'Tools' });
   await tools.getByLabel('Find a tool').fill('sum');
-  await tools.getByText('1 of 16', { exact: true }).waitFor();
+  await tools.getByText('1 of 17', { exact: true }).waitFor();
   expect(await tools.getByRole('listitem').getByRole('link').allTextContents()).toEqual(['get-sum']);
 });
 

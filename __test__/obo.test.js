@@ -11,13 +11,13 @@ const { delay } = require('./support/wait');
 const fixtures = useFixtures();
 const provider = 'openai';
 
-async function setup({ config, ...options } = {}) {
+async function setup({ config, services, ...options } = {}) {
   const idp = fixtures.keep(await startIdentityProvider(options));
   const server = await fixtures.server();
   const host = fixtures.runtime({
     servers: { srv: server.config({ obo: { scopes: 'api://server/.default' }, ...config }) },
     allow: [server],
-    services: { openIdConfig: () => idp.config },
+    services: { openIdConfig: () => idp.config, ...services },
   });
   const call = (user, text) =>
     host.runtime.manager.callTool({ user, serverName: 'srv', toolName: 'echo', toolArguments: { text }, provider });
@@ -89,6 +89,24 @@ describe('a token that ends during a connection', () => {
     expect(bearers()).toEqual([
       ['a', 'Bearer for-one-1'],
       ['b', 'Bearer for-one-1'],
+      ['b', 'Bearer for-one-2'],
+    ]);
+  });
+
+  test('revoked while the tools are listed for `pinTools`: the same', async () => {
+    let tenant = 'one';
+    const { server, call, bearers } = await setup({
+      config: { pinTools: 'block' },
+      services: { getTenantId: () => tenant },
+    });
+    const user = openIdUser('one');
+    await call(user, 'a');
+    refuse(server, 'for-one-1');
+    // Nobody of this tenant has seen the tools.
+    tenant = 'two';
+    await call(user, 'b');
+    expect(bearers()).toEqual([
+      ['a', 'Bearer for-one-1'],
       ['b', 'Bearer for-one-2'],
     ]);
   });

@@ -44,11 +44,16 @@ const expressions = [
 
 /** What a runtime tells that has had calls, failures and exchanges. */
 async function metricsOfRun() {
-  const [server, gone, idp] = [await fixtures.server(), await closedAddress(), await startIdentityProvider()];
+  let answer;
+  const answered = new Promise((resolve) => {
+    answer = () => resolve({ content: [] });
+  });
+  const server = await fixtures.server({ callTool: () => answered });
+  const [gone, idp] = [await closedAddress(), await startIdentityProvider()];
   fixtures.keep(idp);
   const { runtime } = fixtures.runtime({
     servers: {
-      srv: server.config({ startup: false, obo: { scopes: 'api://server/.default' } }),
+      srv: server.config({ startup: false, limits: { concurrency: 1 }, obo: { scopes: 'api://server/.default' } }),
       gone: gone.config({ startup: false, initTimeout: 300 }),
     },
     allow: [server, gone],
@@ -62,7 +67,11 @@ async function metricsOfRun() {
   const user = openIdUser('one');
   const call = (serverName) => runtime.manager.callTool({ user, serverName, toolName: 'echo', provider: 'openai' });
   await runtime.reinitMCPServer({ user, serverName: 'srv' });
-  await call('srv');
+  const calls = [call('srv'), call('srv')];
+  await until('a call that waits', () => runtime.stats().queues.srv?.waiting === 1);
+  const { samples: meanwhile } = parseMetrics(runtime.metrics());
+  answer();
+  await Promise.all(calls);
   await until('the breaker', async () => {
     await expect(call('gone')).rejects.toThrow();
     return runtime.stats().breakers.open === 1;
@@ -72,7 +81,7 @@ async function metricsOfRun() {
   expect(samples.some(([name]) => name === 'librechat_mcp_connections')).toBe(true);
   await runtime.manager.disconnectUserConnections(user.id);
   const { samples: later, types } = parseMetrics(runtime.metrics());
-  return { samples: [...samples, ...later], types };
+  return { samples: [...meanwhile, ...samples, ...later], types };
 }
 
 test('the page has each metric with its type and its labels', async () => {
@@ -85,8 +94,13 @@ test('the page has each metric with its type and its labels', async () => {
     expect([name, Object.keys(labels).filter((label) => label !== 'le')]).toEqual([name, expected]);
     seen.add(family);
   }
-  // Of refreshes `oauth.test.js` looks at the labels.
-  expect([...documented.keys()].filter((name) => !seen.has(name))).toEqual(['librechat_mcp_oauth_refreshes_total']);
+  // At the labels of changed tools `tool-pins.test.js` looks, at those of results that were cut `result-size.test.js`, at those of
+  // refreshes `oauth.test.js`.
+  expect([...documented.keys()].filter((name) => !seen.has(name))).toEqual([
+    'librechat_mcp_tool_changes_total',
+    'librechat_mcp_results_cut_total',
+    'librechat_mcp_oauth_refreshes_total',
+  ]);
 });
 
 test('no panel or rule asks for a metric or a label that is not there', () => {

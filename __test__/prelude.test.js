@@ -1,28 +1,14 @@
 // biome-ignore-all lint/suspicious/noThenProperty: thenables are what is tested
 
-/** The functions of `prelude.js` by themselves, evaluated in the realm in which the addon evaluates them. */
+/** The functions of `prelude.js`, but for that of tools. */
 
 const { AsyncLocalStorage } = require('node:async_hooks');
-const { readFileSync } = require('node:fs');
-const { join } = require('node:path');
-const { inspect } = require('node:util');
 const { runInThisContext } = require('node:vm');
-
-const ENGINE = join(__dirname, '../src/node/engine');
-const read = (file) => readFileSync(join(ENGINE, file), 'utf8');
-
-/** The names of the functions, in the order in which Rust finds them. */
-const [, variants] = /pub enum Helper \{(.*?)\n\}/s.exec(read('prelude.rs'));
-const names = [...variants.matchAll(/^ {4}(\w)(\w+),$/gm)].map(([, first, rest]) => first.toLowerCase() + rest);
-const functions = runInThisContext(read('prelude.js'));
-const helpers = Object.fromEntries(names.map((name, index) => [name, functions[index]]));
-
-/** Values of the realm of the script: what the host passes is of that one, while Jest's own is another. */
-const host = (expression) => runInThisContext(`(${expression})`);
+const { functions, helpers, host, names } = require('./support/prelude');
 
 test('the script has one function for each name that Rust knows', () => {
   expect(functions).toHaveLength(names.length);
-  expect(names).toEqual(expect.arrayContaining(['parse', 'exactText', 'present', 'settle', 'soon', 'tools']));
+  expect(names).toEqual(expect.arrayContaining(['parse', 'exactText', 'presentReader', 'settle', 'soon', 'tools']));
   for (const made of functions) expect(typeof made).toBe('function');
 });
 
@@ -30,7 +16,7 @@ describe('settle', () => {
   /** Resolves to what `done` is called with, after a look for a second call. */
   async function settled(value) {
     const calls = [];
-    helpers.settle(value, (...outcome) => calls.push(outcome));
+    helpers.settle(value, (waiting, ...outcome) => calls.push(waiting === 'waiting' && outcome), 'waiting');
     await new Promise(setImmediate);
     expect(calls).toHaveLength(1);
     return calls[0];
@@ -291,10 +277,13 @@ describe('configs', () => {
 });
 
 describe('members', () => {
-  test('fieldText: those that are there, as texts', () => {
+  /** What the function reads whose script a helper makes. */
+  const readBy = (reader, object, names) => runInThisContext(reader(names))(object);
+
+  test('fieldReader: those that are there, as texts', () => {
     const user = Object.create({ role: 'USER' }, { id: { value: 7, enumerable: true } });
     Object.assign(user, { name: null, email: undefined, half: '\ud800' });
-    const fields = JSON.parse(helpers.fieldText(user, ['id', 'role', 'name', 'email', 'half', 'missing']));
+    const fields = JSON.parse(readBy(helpers.fieldReader, user, ['id', 'role', 'name', 'email', 'half', 'missing']));
     expect(fields).toEqual({ id: '7', role: 'USER', name: '', email: '', half: '\ufffd' });
   });
 
@@ -315,80 +304,23 @@ describe('members', () => {
     expect(copied.signal).toBe(signal);
   });
 
-  test('pick: the values themselves, behind the places of their names', () => {
+  test('pickReader: the values themselves, behind the bits of their names', () => {
     const signal = AbortSignal.abort();
-    const picked = helpers.pick({ a: null, b: 0, signal, d: undefined }, ['a', 'b', 'signal', 'd', 'e']);
-    expect([...picked]).toEqual([1, 0, 2, signal]);
+    const object = Object.create({ e: '' });
+    Object.assign(object, { a: null, b: 0, signal, d: undefined });
+    const picked = readBy(helpers.pickReader, object, ['a', 'b', 'signal', 'd', 'e', 'f']);
+    expect([...picked]).toEqual([2 + 4 + 16, 0, 0, signal, '']);
     expect(picked[3]).toBe(signal);
+    const sixtyFour = Array.from({ length: 64 }, (_, index) => `n${index}`);
+    const last = readBy(helpers.pickReader, { n31: 1, n32: 2, n63: 3 }, sixtyFour);
+    expect([...last]).toEqual([2 ** 31, 1 + 2 ** 31, 1, 2, 3]);
+    expect(readBy(helpers.pickReader, {}, sixtyFour)).toBeUndefined();
   });
 
-  test('present: one bit for each of 53 names', () => {
+  test('presentReader: one bit for each of 53 names', () => {
     const fiftyThree = Array.from({ length: 53 }, (_, index) => `n${index}`);
-    expect(helpers.present({ n0: '', n3: false, n4: null, n52: 0 }, fiftyThree)).toBe(1 + 8 + 2 ** 52);
+    expect(readBy(helpers.presentReader, { n0: '', n3: false, n4: null, n52: 0 }, fiftyThree)).toBe(1 + 8 + 2 ** 52);
     const all = Object.fromEntries(fiftyThree.map((name) => [name, 1]));
-    expect(helpers.present(all, fiftyThree)).toBe(Number.MAX_SAFE_INTEGER);
-  });
-});
-
-describe('tools', () => {
-  const SCHEMAS = '{"type":"object"}{"type":"array"}';
-  const made = (members = {}) => {
-    const tool = { name: 'a', inputSchema: [0, 17], ...members };
-    return helpers.tools(JSON.stringify([tool]), SCHEMAS)[0];
-  };
-  const isGetter = (tool, name = 'inputSchema') => 'get' in Object.getOwnPropertyDescriptor(tool, name);
-
-  test('a schema is parsed when somebody looks at it, once', () => {
-    const tool = made({ outputSchema: [17, 33] });
-    expect(isGetter(tool)).toBe(true);
-    const { inputSchema } = tool;
-    expect(inputSchema).toEqual({ type: 'object' });
-    expect([isGetter(tool), isGetter(tool, 'outputSchema')]).toEqual([false, true]);
-    expect(tool.inputSchema).toBe(inputSchema);
-    expect(tool.outputSchema).toEqual({ type: 'array' });
-  });
-
-  test('names keep their order, and only schemas are getters', () => {
-    const tool = made({ description: ['x'], outputSchema: { type: 'string' } });
-    expect(Object.keys(tool)).toEqual(['name', 'inputSchema', 'description', 'outputSchema']);
-    expect(tool).toMatchObject({ description: ['x'], outputSchema: { type: 'string' } });
-    expect(JSON.stringify(made())).toBe('{"name":"a","inputSchema":{"type":"object"}}');
-  });
-
-  test('a schema that is replaced stays so', () => {
-    const tool = made();
-    tool.inputSchema = 'mine';
-    expect(Object.getOwnPropertyDescriptor(tool, 'inputSchema')).toEqual({
-      ...{ value: 'mine', writable: true, enumerable: true, configurable: true },
-    });
-    const other = made();
-    const { get } = Object.getOwnPropertyDescriptor(other, 'inputSchema');
-    other.inputSchema = 'mine';
-    expect(get()).toEqual({ type: 'object' });
-    expect(other.inputSchema).toBe('mine');
-  });
-
-  test('frozen, inherited from and behind a Proxy it is the same schema at every look', () => {
-    const frozen = Object.freeze(made());
-    expect(frozen.inputSchema).toBe(frozen.inputSchema);
-    const heir = Object.create(made());
-    heir.inputSchema = 'mine';
-    expect(Object.getPrototypeOf(heir).inputSchema).toEqual({ type: 'object' });
-    const target = made();
-    expect(new Proxy(target, {}).inputSchema).toBe(target.inputSchema);
-  });
-
-  test('a member that would be the prototype is a member', () => {
-    const [tool] = helpers.tools('[{"inputSchema":[0,17],"__proto__":{"polluted":1}}]', SCHEMAS);
-    expect(Object.hasOwn(tool, '__proto__')).toBe(true);
-    expect(tool.polluted).toBeUndefined();
-  });
-
-  test('console.log shows the schema, and parses it for nobody else', () => {
-    expect(inspect(made())).toContain("inputSchema: { type: 'object' }");
-  });
-
-  test('what is no object stays what it is', () => {
-    expect(helpers.tools('[null,1,"a",[2]]', SCHEMAS)).toEqual([null, 1, 'a', [2]]);
+    expect(readBy(helpers.presentReader, all, fiftyThree)).toBe(Number.MAX_SAFE_INTEGER);
   });
 });

@@ -35,6 +35,15 @@ describe('what a config shows', () => {
     expect(addon.redactAllServerSecrets({ one: config }, { canEditByServer })).toEqual({ one: safe });
   });
 
+  test('the tools that an inspection found, and no rule of an operator', () => {
+    const rules = { pinTools: 'block', limits: { perUser: '60/m' }, maxResultBytes: 2048, overflow: 'cut' };
+    const config = (tools) => ({ type: 'sse', tools, ...rules });
+    for (const options of [{}, { canEdit: true }]) {
+      expect(addon.redactServerSecrets(config('get, put'), options)).toEqual({ type: 'sse', tools: 'get, put' });
+      expect(addon.redactServerSecrets(config({ deny: ['delete_*'] }), options)).toEqual({ type: 'sse' });
+    }
+  });
+
   test('where a server is, to those alone who may change its config', () => {
     const config = { type: 'sse', url: 'https://a', oauth: { client_id: 'id', scope: 's', redirect_uri: 'https://r' } };
     for (const name of ['authorization_url', 'token_url', 'revocation_endpoint'])

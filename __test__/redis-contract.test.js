@@ -27,7 +27,7 @@ test('a user with the rights that the page names', async () => {
     'mcp',
     'on',
     '>password',
-    ...rights.trim().split(' '),
+    ...rights.trim().split(/\s+/),
     '+info',
     '+client',
     '+cluster',

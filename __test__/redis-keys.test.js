@@ -40,6 +40,8 @@ describe('keys', () => {
       keys.session('["session-stream","user","a:b","digest"]'),
       keys.count('["breaker","user","a:b"]'),
       keys.block('["breaker","user","a:b"]'),
+      keys.rate('["user-calls","user","a:b"]'),
+      keys.places('["server-calls","user","a:b"]'),
     ];
     expect([...new Set(named.map(tagOf))]).toEqual(['user:a%3ab']);
     expect(new Set(named).size).toBe(named.length);
@@ -96,7 +98,8 @@ describe('keys', () => {
       '["session", "user", "srv"]',
       '["session","\\u0075ser","srv"]',
     ]) {
-      for (const named of [keys.session(key), keys.count(key), keys.block(key)]) expect(named).toMatch(hash);
+      for (const named of ['session', 'count', 'block', 'rate', 'places'].map((kind) => keys[kind](key)))
+        expect(named).toMatch(hash);
     }
   });
 
@@ -155,10 +158,12 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
       limits.count(token, LONG_MS),
       limits.block(token, LONG_MS),
       limits.blockedFor(token),
+      limits.take(token, 1, LONG_MS),
+      limits.enter(token, 'holder', 1, LONG_MS),
     ];
     await Promise.all(use());
     const keys = await admin.keys('*');
-    expect(keys.length).toBe(8);
+    expect(keys.length).toBe(10);
     expect(keys.join('\n')).not.toContain('secret');
     for (const key of keys) expect(await admin.pttl(key)).toBeGreaterThan(0);
 
@@ -183,7 +188,7 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     const errors = [full, otherKind, gone].map((outcomes) =>
       outcomes.flatMap(({ reason }) => (reason ? [reason] : [])),
     );
-    expect(errors.map(({ length }) => length)).toEqual([6, 1, 20]);
+    expect(errors.map(({ length }) => length)).toEqual([7, 1, 22]);
     for (const error of errors.flat()) {
       expect(error).toMatchObject({
         name: 'RedisServiceError',

@@ -30,6 +30,17 @@ describe('the list of tools', () => {
     expect(JSON.stringify(tools)).toBe(JSON.stringify([tool]));
   });
 
+  test('a list that was read before is each caller’s own, and that of now', async () => {
+    const offered = numberedTools(3);
+    const { reinit } = await setup({ serverOptions: { tools: offered } });
+    const { tools: first } = await reinit();
+    first[0].inputSchema.changed = true;
+    first.pop();
+    expect((await reinit()).tools).toEqual(numberedTools(3));
+    offered.push(numberedTools(4)[3]);
+    expect((await reinit()).tools).toEqual(numberedTools(4));
+  });
+
   test('none: an empty list, and nothing to publish', async () => {
     const { updates, reinit } = await setup({ serverOptions: { tools: [] } });
     expect(await reinit()).toEqual(connected('srv', []));

@@ -62,6 +62,7 @@ test('stats and metrics count what happened, for one runtime', async () => {
     toolCalls: {},
     breakers: { open: 0, closed: 0, openByServer: {} },
     operations: {},
+    queues: {},
   });
   parseMetrics(runtime.metrics());
 

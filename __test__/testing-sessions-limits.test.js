@@ -2,17 +2,20 @@
 
 const limitRules = require('../testing/limits').RULES;
 const sessionRules = require('../testing/shared-sessions').RULES;
-const { answering, brokenRules, changed } = require('./support/contract');
+const {
+  answering,
+  brokenRules,
+  changed,
+  keyed,
+  testFaults,
+  withoutCase,
+  withoutLastPart,
+} = require('./support/contract');
 const { MemoryLimits, MemorySessions } = require('./support/memory-services');
 const { delay } = require('./support/wait');
 
-/** Other keys for all functions of a service. */
-const keyed = (Base, names, change) =>
-  names.reduce((Changed, name) => changed(Changed, name, (key, ...more) => [change(key), ...more]), Base);
 const ofSessions = (change) => keyed(MemorySessions, ['get', 'set', 'compareAndSet', 'delete'], change);
 const ofLimits = (change) => keyed(MemoryLimits, ['count', 'block', 'blockedFor', 'clear'], change);
-const withoutLastPart = (key) => JSON.stringify(JSON.parse(key).slice(0, -1));
-const withoutCase = (key) => key.toLowerCase();
 
 /** Implementations, and the rules that each breaks, by their names in `testing/shared-sessions.js`. */
 const SESSIONS = {
@@ -281,30 +284,7 @@ const SUITES = [
   ['limits', MemoryLimits, LIMITS, limitRules, ['windowStays', 'blockStays']],
 ];
 
-test.each(SUITES)('nothing is found in %s that keep the contract', async (service, Good) => {
-  expect(await brokenRules({ [service]: new Good() })).toEqual([]);
-});
-
-// All at once, since some take as long as the tests wait.
-test('each fault is found, and no other', async () => {
-  const faults = SUITES.flatMap(([service, , implementations, rules]) =>
-    Object.entries(implementations).map(([name, [Faulty, broken]]) => [service, name, Faulty, broken, rules]),
-  );
-  const found = await Promise.all(
-    faults.map(async ([service, name, Faulty]) => {
-      const errors = await brokenRules({ [service]: new Faulty() });
-      return [service, name, errors.map((error) => error.rule ?? String(error))];
-    }),
-  );
-  expect(found).toEqual(
-    faults.map(([service, name, , broken, rules]) => [service, name, broken.map((it) => rules[it])]),
-  );
-});
-
-test.each(SUITES)('each rule of %s has an implementation that breaks it', (_, __, implementations, rules, early) => {
-  const broken = new Set([...Object.values(implementations).flatMap(([, names]) => names), ...early]);
-  expect([...broken].sort()).toEqual(Object.keys(rules).sort());
-});
+testFaults(SUITES);
 
 // How soon the end comes is up to the machine, and so is what else is found.
 test.each([

@@ -41,7 +41,10 @@ function readYaml(file, { hint, isSecret = false }) {
   const lines = new LineCounter();
   const parsed = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
   const [problem] = isSecret ? [...parsed.errors, ...parsed.warnings] : parsed.errors;
-  const told = ({ message }) => (isSecret ? 'this is not the YAML that it should be' : message);
+  const told = ({ message }) => {
+    if (isSecret) return 'this is not the YAML that it should be';
+    return /alias/i.test(message) ? `${message} (a text that begins with *, as globs may, needs quotes: '*')` : message;
+  };
   if (problem) {
     const { line, col } = lines.linePos(problem.pos[0]);
     const advice = isSecret ? 'Put values into quotes.' : 'Correct the YAML at that place.';

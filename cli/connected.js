@@ -2,12 +2,12 @@
 
 const { authorizationOf } = require('./authorization');
 const { Failure } = require('./failure');
-const { progress, summary, tellFailure } = require('./output');
+const { clean, progress, summary, tellFailure } = require('./output');
 const { USER, withRuntime } = require('./runtime');
 const { connect, knownOf, obstacle } = require('./server');
 
 /**
- * Runs `work(connection, client, known)`, `client` being a `runtime.client` over the same connection, `known` of `knownOf`, and tells of what fails.
+ * Runs `work(connection, client, known, context)`, `client` being a `runtime.client` over the same connection, `known` of `knownOf`, `context` of `withRuntime`, and tells of what fails.
  * Resolves to the exit code.
  *
  * @param asked  who does the work, as `timeoutHint` has it
@@ -23,7 +23,7 @@ function connected(name, options, work, asked = 'server') {
       const customUserVars = context.userVars.of(name);
       const client = context.runtime.client(name, { user: USER, customUserVars, authorize: false });
       isConnected = true;
-      return await work(connection, client, knownOf(context, name));
+      return await work(connection, client, knownOf(context, name), context);
     } catch (error) {
       // Of the command line, not of the server.
       if (error instanceof Failure) throw error;
@@ -39,4 +39,12 @@ function limitsOf({ timeout }) {
   return { timeout: timeout * 1000, maxTotalTimeout: timeout * 1000 };
 }
 
-module.exports = { connected, limitsOf };
+/** `names`: what the server calls its tools. */
+function noSuchTool(tool, names) {
+  return new Failure(`The server has no tool ${clean(tool)}`, {
+    code: 'MCP_INVALID_ARGUMENT',
+    hint: `Its tools: ${names.map(clean).join(', ') || 'none'}.`,
+  });
+}
+
+module.exports = { connected, limitsOf, noSuchTool };

@@ -6,7 +6,8 @@ const EXAMPLES = {
     'check https://mcp.example.com/mcp',
     'check -- npx -y some-mcp-server',
   ],
-  tools: ['tools github', 'tools https://mcp.example.com/mcp --json'],
+  tools: ['tools github', 'tools https://mcp.example.com/mcp --json', 'tools github --pins'],
+  approve: ['approve github', 'approve github create_issue --yes'],
   call: [
     'call everything echo message=Hello',
     'call everything get-sum \'{"a":1,"b":2}\' --json',
@@ -24,6 +25,7 @@ const EXAMPLES = {
   inspect: ['inspect', 'inspect https://mcp.example.com/mcp', 'inspect -- npx -y some-mcp-server'],
   validate: ['validate', 'validate path/to/librechat.yaml'],
   trace: ['trace trace.ndjson', 'trace trace.ndjson --server linear', 'trace trace.ndjson --har trace.har'],
+  audit: ['audit audit.ndjson', 'audit --follow --server github', 'audit audit.ndjson --refused --json'],
   completion: ['completion bash >> ~/.bashrc', 'completion zsh > ~/.zfunc/_librechat-mcp-native'],
 };
 

@@ -1,5 +1,6 @@
 /** What `oauth.grant` of a server says about how its token is got, and what is known of it without asking anybody. */
 
+const { addressOf } = require('./address');
 const { isMapping } = require('./config');
 
 /** By the name in the configuration: the type of authorization, and how people call it. */
@@ -46,12 +47,7 @@ function serviceOf(type, { assertion, private_key_jwt: key, identity_provider: p
 
 /** `host:port` of the metadata service that the assertion comes from. */
 function metadataAddressOf(server) {
-  try {
-    const { protocol, hostname, port } = new URL(server.oauth.assertion.metadata_url);
-    return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-  } catch {
-    return undefined;
-  }
+  return addressOf(server.oauth?.assertion?.metadata_url);
 }
 
 module.exports = { grantOf, metadataAddressOf };

@@ -10,6 +10,8 @@ const { typedHint } = require('./hints-typed');
 
 /** The address is not the server's. */
 const OF_METADATA = /: the metadata service cannot be asked: /;
+/** The limits are those of the configuration, and not the server's own. */
+const OF_LIMITS = /\(limits\.\w+\)/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
@@ -89,14 +91,21 @@ const HINTS = {
   MCP_CONNECTION_LOST: (known) => tlsHint(known) ?? endedHint(known),
   MCP_SPAWN_FAILED: spawnHint,
   MCP_TIMEOUT: (known) => httpHint(known) ?? timeoutHint(known),
+  MCP_CALL_REFUSED: () => 'Ask who runs this program: its own rules refused the call, in the words of the message.',
   MCP_CIRCUIT_OPEN: () => 'Wait a moment: the server failed too often lately.',
   MCP_HTTP_STATUS: (known) => httpHint(known) ?? 'Look at the server: its words are in the message.',
   MCP_INVALID_RESPONSE: invalidResponseHint,
-  MCP_RATE_LIMITED: () =>
-    'The server has had enough of requests: wait as long as it says, or ask who runs it for more.',
+  MCP_RATE_LIMITED: ({ message = '' }) =>
+    OF_LIMITS.test(message)
+      ? "Wait, or raise what the message names among the server's limits."
+      : 'The server has had enough of requests: wait as long as it says, or ask who runs it for more.',
   MCP_RESPONSE_TOO_LARGE: () => 'Raise MCP_STREAMABLE_HTTP_MAX_RESPONSE_BYTES or MCP_STREAMABLE_HTTP_MAX_LINE_BYTES.',
+  MCP_RESULT_TOO_LARGE: () => 'Ask the tool for less at a time, raise maxResultBytes, or set overflow to cut.',
   MCP_SERVER_ERROR: () => "Look at the server's log: the answer is its own.",
+  MCP_TOOL_DENIED: () => 'If the tool is meant, change `tools` of the server, or of mcpSettings.',
   MCP_TOOL_HIDDEN: () => 'The server keeps this tool for its apps: no model may call it.',
+  MCP_TOOL_NOT_APPROVED: ({ name = '<server>' }) =>
+    `See what has changed with \`tools ${name} --pins\`, and approve it with \`approve ${name}\`.`,
   MCP_TOOLS_LIST_FAILED: () => "Look at the server's log: it connected, but did not list its tools.",
   MCP_TOOLS_LIST_BUDGET: () => 'Raise MCP_TOOLS_LIST_MAX_PAGES, MCP_TOOLS_LIST_MAX_TOOLS or MCP_TOOLS_LIST_MAX_BYTES.',
   MCP_CONFIG_NOT_FOUND: ({ known }) => `Servers of this configuration: ${known?.join(', ') || 'none'}.`,

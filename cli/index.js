@@ -61,7 +61,14 @@ async function run(given) {
     .usage('[options] [librechat.yaml] [server...]\n       … check [options] https://… | -- <command> [argument...]')
     .addOption(new Option('--format <format>', 'what to print, for CI').choices(Object.keys(FORMATS)).conflicts('json'))
     .option('--trace <file>', 'adds the traffic to a file');
-  reads('tools <server>', 'lists what a server offers');
+  reads('tools <server>', 'lists what a server offers').option(
+    '--pins',
+    'which tools are approved, and what has changed',
+  );
+  personal(timed(command('approve <server> [tool]', 'approves tools as the server describes them now'), 30)).option(
+    '--yes',
+    'without asking',
+  );
   targeted(personal(timed(command('call <server> <tool> [values...]', 'calls a tool'), 60)))
     .usage("[options] <server> <tool> [name=value...]\n       … call [options] <server> <tool> '{…}' | -")
     .option('--save <path>', 'a file or a folder for images, audio and resources of the result');
@@ -91,6 +98,15 @@ async function run(given) {
     .description('shows a trace that MCP_NATIVE_TRACE has written')
     .option('--server <name>', 'what concerns this server only')
     .option('--har <file>', 'write the HTTP of it as HAR 1.2, and show nothing');
+  program
+    .command('audit [file]')
+    .description('shows who called which tool, from the file that MCP_NATIVE_AUDIT names')
+    .option('--follow', 'goes on with what is added, until Ctrl-C')
+    .option('--server <name>', 'what concerns this server only')
+    .option('--user <id>', 'calls of this user only')
+    .option('--tool <name>', 'what concerns this tool only')
+    .option('--refused', 'refused calls only')
+    .option('--json', 'print the records, one a line');
   program
     .command('completion')
     .description('prints a script that completes commands, options and servers')

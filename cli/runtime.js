@@ -47,10 +47,11 @@ function createRuntime(api, { file, document }, { services: more, ownConnections
  */
 function withPipes(servers, own) {
   if (!servers || typeof servers !== 'object') return servers;
-  const piped = ([name, server]) =>
-    server?.command && INHERITED.has(server.stderr)
-      ? [name, { ...server, ...own, stderr: 'pipe' }]
-      : [name, server && typeof server === 'object' ? { ...server, ...own } : server];
+  const piped = ([name, server]) => {
+    if (!server || typeof server !== 'object') return [name, server];
+    const pipe = server.command && INHERITED.has(server.stderr) ? { stderr: 'pipe' } : {};
+    return [name, { ...server, ...own, ...pipe }];
+  };
   return Object.fromEntries(Object.entries(servers).map(piped));
 }
 

@@ -1,6 +1,7 @@
 /** What is known of one server, and connecting to it without asking anybody. */
 
 const { lookup } = require('node:dns/promises');
+const { addressOf } = require('./address');
 const { DEFAULT_FILE, serverOf } = require('./config');
 const { grantOf, metadataAddressOf } = require('./grants');
 const { summary } = require('./output');
@@ -31,7 +32,7 @@ function knownOf({ config, userVars, api }, name, options) {
   return {
     name,
     isTyped: config.isTyped,
-    address: addressOf(api, server, userVars.of(name)),
+    address: serverAddressOf(api, server, userVars.of(name)),
     login: run('login') + values,
     list: run('resources') + values,
     obo: `${run('obo')} < token.txt`,
@@ -49,10 +50,9 @@ function expanded(api, server, customUserVars) {
   return api.processMCPEnv({ options: server, customUserVars });
 }
 
-function addressOf(api, server, customUserVars) {
+function serverAddressOf(api, server, customUserVars) {
   try {
-    const url = new URL(expanded(api, server, customUserVars).url);
-    return `${url.hostname}:${url.port || (/^(https|wss):/.test(url.protocol) ? 443 : 80)}`;
+    return addressOf(expanded(api, server, customUserVars).url);
   } catch {
     return undefined;
   }

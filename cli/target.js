@@ -1,6 +1,7 @@
 /** A server that the command line itself describes, by its address or its command, in place of a configuration. */
 
 const { basename } = require('node:path');
+const { addressOf } = require('./address');
 const { loadEnvironment } = require('./config');
 const { Failure } = require('./failure');
 
@@ -8,7 +9,6 @@ const { Failure } = require('./failure');
 const COMMAND_LINE = 'the command line';
 const WEB = /^https?:\/\//i;
 const ADDRESS = /^(?:https?|wss?):\/\//i;
-const DEFAULT_PORTS = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 };
 
 /**
  * Takes from the arguments what stands after `--`: the command of a stdio server. The name that it is shown by stands in its
@@ -58,11 +58,10 @@ function ofAddress(text, header, type, limits) {
   const kind = WEB.test(text) ? (type ?? 'streamable-http') : 'websocket';
   const headers = pairs(header, ':', "--header expects 'Name: value'");
   // Who types a private address means it; no other is opened by that.
-  const address = `${url.hostname}:${url.port || DEFAULT_PORTS[url.protocol]}`;
   const server = { type: kind, url: text, ...(header.length > 0 && { headers }), ...limits };
   // A query may hold a key.
   const typed = `${url.protocol}//${url.host}${url.pathname}`;
-  return configured(url.host, server, { settings: { allowedAddresses: [address] }, typed });
+  return configured(url.host, server, { settings: { allowedAddresses: [addressOf(text)] }, typed });
 }
 
 function configured(name, server, { settings, typed } = {}) {

@@ -21,7 +21,7 @@ export class SchemaForm extends Component {
   constructor(props) {
     super(props);
     const schema = resolve(props.schema ?? EMPTY, props.schema);
-    this.schema = kindOf(schema, schema) === 'object' ? schema : { type: 'object', properties: {}, ...schema };
+    this.schema = kindOf(schema, schema) === 'object' ? schema : { ...EMPTY, ...schema };
     this.isForm = kindOf(this.schema, this.schema) === 'object';
     this.hasAlternatives = ALTERNATIVES.some((name) => Array.isArray(this.schema[name]));
     const hasFields = this.isForm && Object.keys(this.schema.properties).length > 0;

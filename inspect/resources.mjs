@@ -11,24 +11,19 @@ export function Resources({ server, name, revision }) {
     <${Reader} key=${name} server=${server} uri=${name} />
     <h3>Resources</h3>
     <${Listing} ...${list} method="resources/list" member="resources">${(resources) =>
-      resources.length === 0
-        ? html`<p>The server lists no resources.</p>`
-        : html`<ul class="offers">${resources.map(
-            (
-              resource,
-            ) => html`<li><a href=${linkTo(server.name, 'resources', resource.uri)}>${resource.title ?? resource.name}</a>
-              <code>${resource.uri}</code> <span class="note">${resource.description}</span></li>`,
-          )}</ul>`}<//>
+      offers(server, resources, 'uri', 'The server lists no resources.')}<//>
     <h3>Templates</h3>
     <${Listing} ...${list} method="resources/templates/list" member="resourceTemplates">${(templates) =>
-      templates.length === 0
-        ? html`<p>The server has no templates.</p>`
-        : html`<ul class="offers">${templates.map(
-            (
-              template,
-            ) => html`<li><a href=${linkTo(server.name, 'resources', template.uriTemplate)}>${template.title ?? template.name}</a>
-              <code>${template.uriTemplate}</code> <span class="note">${template.description}</span></li>`,
-          )}</ul>`}<//>`;
+      offers(server, templates, 'uriTemplate', 'The server has no templates.')}<//>`;
+}
+
+/** A list of what leads to a resource by its member `address`. */
+function offers(server, items, address, none) {
+  if (items.length === 0) return html`<p>${none}</p>`;
+  const line = (item) =>
+    html`<li><a href=${linkTo(server.name, 'resources', item[address])}>${item.title ?? item.name}</a>
+      <code>${item[address]}</code> <span class="note">${item.description}</span></li>`;
+  return html`<ul class="offers">${items.map(line)}</ul>`;
 }
 
 /** Reads what stands in its field. A template stands there with its names in braces, for the user to replace. */

@@ -189,7 +189,8 @@ class Apps {
 
   /** HMAC-SHA-256 (RFC 2104) of texts; absent ones count. */
   #mac(...texts) {
-    const shared = this.#host.credentialsKey || process.env.CREDS_KEY;
+    // One of white space is none, as for stored tokens: everybody knows it.
+    const shared = `${this.#host.credentialsKey || process.env.CREDS_KEY || ''}`.trim();
     const key = shared ? Buffer.from(hkdfSync('sha256', shared, '', BINDING_PURPOSE, 32)) : this.#ownKey;
     return createHmac('sha256', key).update(JSON.stringify(texts)).digest('base64url');
   }

@@ -275,27 +275,13 @@ class MCPClient {
   }
 }
 
-/** @param {(host: any) => any} create  makes a runtime whose `client()` is what a client makes its requests through */
-function withClients(create) {
-  return function createMCPRuntime(host) {
-    const runtime = create(host);
-    const { client } = runtime;
-    let known;
-    /** Few programs have apps, and what these need of Node takes milliseconds to load. */
-    const apps = () => {
-      known ??= new (require('./apps.js').Apps)(host);
-      return known;
-    };
-    const common = { apps, keeps: host.keepConnections !== false };
-    runtime.client = (serverName, params) => {
-      if (typeof serverName !== 'string') throw invalidArgument('client: serverName must be a string');
-      if (params !== undefined && (params === null || typeof params !== 'object')) {
-        throw invalidArgument('client: the parameters must be an object');
-      }
-      return new MCPClient(client(), common, serverName, params);
-    };
-    return runtime;
-  };
+/** A client as `runtime.client` makes it, over an object of the addon's that `native` makes. */
+function makeClient(native, common, serverName, params) {
+  if (typeof serverName !== 'string') throw invalidArgument('client: serverName must be a string');
+  if (params !== undefined && (params === null || typeof params !== 'object')) {
+    throw invalidArgument('client: the parameters must be an object');
+  }
+  return new MCPClient(native(), common, serverName, params);
 }
 
-module.exports = { withClients };
+module.exports = { makeClient };

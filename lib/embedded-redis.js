@@ -1,7 +1,7 @@
 /** `createMCPRuntime({ config, redis })`: what users have stored is in a Redis, not on disk. */
 
 /** Logins stay with the process that began them, whose own port their browsers come back to. */
-const MEMBERS = ['lock', 'tokenMethods', 'exchangedTokens', 'sharedSessions', 'limits'];
+const MEMBERS = ['lock', 'tokenMethods', 'exchangedTokens', 'sharedSessions', 'limits', 'toolPins'];
 
 const invalid = (problem) => Object.assign(new Error(`createMCPRuntime: ${problem}`), { code: 'MCP_INVALID_CONFIG' });
 

@@ -12,6 +12,10 @@ function requireMilliseconds(what, value, least = 1) {
   }
 }
 
+function requireCount(what, value) {
+  if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${what} must be a whole number from 1`);
+}
+
 function requireShort(what, text) {
   if (Buffer.byteLength(text) > MAX_BYTES) throw new RangeError(`${what} must not be longer than ${MAX_BYTES} bytes`);
 }
@@ -23,4 +27,4 @@ function requireValue(operation, value, ttlMs) {
   requireMilliseconds(`${operation}: ttlMs`, ttlMs);
 }
 
-module.exports = { MAX_BYTES, requireMilliseconds, requireShort, requireText, requireValue };
+module.exports = { MAX_BYTES, requireCount, requireMilliseconds, requireShort, requireText, requireValue };

@@ -213,15 +213,18 @@ export interface RedisSharedSessions {
 }
 
 /**
- * What processes count together, and what is blocked for all of them: failures of a server for the runtime's circuit breakers.
+ * What processes count together, and what is blocked for all of them: failures of a server for the runtime's circuit breakers,
+ * and tool calls where an operator has set `limits`.
  *
- * Who asks is the runtime, when it connects and when that has failed or succeeded. It waits 2 s at most. A failure never fails a
+ * Who asks is the runtime, when it connects and when that has failed or succeeded, and around calls under `limits`. It waits 2 s at most. A failure never fails a
  * call: it is logged once, nothing is asked for 5 s, and the process counts for itself meanwhile. Every function is one step at
  * Redis, by Redis's clock, and rejects where Redis does not do it within 5 s; it may still be done. Where a client sends a
  * command again after its connection broke, an event can be counted twice.
  *
  * Keys are JSON arrays of strings: `["breaker-failures",USER,SERVER]`, `["breaker-cycles",USER,SERVER]` and
- * `["breaker",USER,SERVER]`. The user is `""` where all users share the connection.
+ * `["breaker",USER,SERVER]`. The user is `""` where all users share the connection. Of calls they are
+ * `["user-calls",USER,SERVER]`, and `["server-calls","",SERVER,LIMIT]` for those of all users, where
+ * `LIMIT` tells limits of one server apart.
  */
 export interface RedisLimits {
   /**
@@ -235,6 +238,37 @@ export interface RedisLimits {
   blockedFor(key: string): Promise<number>
   /** Forgets the count and the block. */
   clear(key: string): Promise<void>
+  /**
+   * Counts an event of a rate of `most` in `windowMs`, whole numbers, and resolves to 0; or counts nothing, and resolves to the
+   * milliseconds until the window ends. As with `count`, the first event begins the window, and the next one after its end
+   * another.
+   */
+  take(key: string, most: number, windowMs: number): Promise<number>
+  /**
+   * Takes one of `most` places for `leaseMs`, a whole number up to a day, unless others have them all. Whoever has a place
+   * already has it for `leaseMs` more. A place that is granted after the 5 s is given back.
+   */
+  enter(key: string, holder: string, most: number, leaseMs: number): Promise<boolean>
+  /** Gives the holder's place back, if it has one. */
+  leave(key: string, holder: string): Promise<void>
+}
+
+/**
+ * Which definitions of tools are approved, one record for each tenant and server, without an end: whoever deletes one has the
+ * server's tools approved anew, as they are then.
+ *
+ * Who asks is the runtime, when tools are listed under `pinTools`, when a call is refused for it, and for `getToolPins` and
+ * `approveTools`. It waits 2 s at most; with `pinTools: block` what needs it fails then. Every function is one step at Redis, and
+ * rejects where Redis does not do it within 5 s, or something else than a text of at most 8 MiB is there.
+ *
+ * Keys are JSON arrays of strings: `[TENANT,SERVER,ID]`. The tenant is `""` where the host knows none, the id where the server
+ * is of no database.
+ */
+export interface RedisToolPins {
+  /** The record, as JSON; `undefined` where there is none. */
+  get(key: string): Promise<string | undefined>
+  /** Keeps a record, but only while the one there is `expected`; `undefined`: while there is none. Whether it did. */
+  compareAndSet(key: string, expected: string | undefined, value: string): Promise<boolean>
 }
 
 /** Members of the host services. */
@@ -249,8 +283,10 @@ export interface RedisServices {
   tokenMethods: RedisTokenMethods
   /** Sessions that outlive their process. Used where the host has a credentials key. */
   sharedSessions: RedisSharedSessions
-  /** Circuit breakers of all processes. */
+  /** Circuit breakers, and `limits` of tool calls, of all processes. */
   limits: RedisLimits
+  /** Which definitions of tools are approved (`pinTools`). */
+  toolPins: RedisToolPins
 }
 
 /**

@@ -97,8 +97,11 @@ function keyNames(prefix) {
     flow: (id, type) => named(`flow:${part(type)}`, id, TYPES_WITH_OWNERS.includes(type) ? ownerOfFlow(id) : undefined),
     token: (key) => named('token', key),
     session: (key) => listed('session', key),
+    pins: (key) => listed('pins', key),
     count: (key) => listed('count', key),
     block: (key) => listed('block', key),
+    rate: (key) => listed('rate', key),
+    places: (key) => listed('places', key),
     row: (row) => {
       const owner = ownerOfRow(row);
       return owner

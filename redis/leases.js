@@ -1,7 +1,7 @@
 const { randomUUID } = require('node:crypto');
 const { setTimeout: delay } = require('node:timers/promises');
 const { requireMilliseconds, requireText } = require('./checks');
-const { MAKE_ROOM, script } = require('./scripts');
+const { MAKE_ROOM, NOW, script } = require('./scripts');
 
 /** LibreChat's, where the caller names no other. */
 const LEASE_MS = 15 * 60 * 1000;
@@ -14,10 +14,8 @@ const KEPT_MS = 24 * 60 * 60 * 1000;
 const HELD = -2;
 const OTHER_GENERATION = -1;
 
-/** The time is Redis's: those of processes may differ. Whatever else is in the place counts as nothing. */
-const READ = `${MAKE_ROOM}
-local time = redis.call('time')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+/** Whatever else is in the place counts as nothing. */
+const READ = `${MAKE_ROOM}${NOW}
 local fields = redis.call('hmget', KEYS[1], 'generation', 'owner', 'ends', 'teardown')
 local generation = tonumber(fields[1] or '')
 if not (generation and generation >= 0 and generation < 2 ^ 53 - 1 and generation % 1 == 0) then generation = 0 end

@@ -1,13 +1,12 @@
 const { requireMilliseconds, requireText } = require('./checks');
 const { script } = require('./scripts');
-const { DELETE, READ_TEXT } = require('./texts');
+const { DELETE, READ_COUNT, READ_TEXT } = require('./texts');
+const { redisTurns } = require('./turns');
 
 /** Counts where there is a count that ends within the window; what is there else, or has no end, counts as nothing. */
-const COUNT = script(`${READ_TEXT}
-local left = redis.call('pttl', KEYS[1])
-local isCount = text and #text < 16 and string.match(text, '^[1-9]%d*$')
-if isCount and left > 0 and left <= tonumber(ARGV[1]) then return redis.call('incr', KEYS[1]) end
-redis.call('set', KEYS[1], 1, 'PX', ARGV[1])
+const COUNT = script(`${READ_COUNT}
+if isCount then return redis.call('incr', KEYS[1]) end
+redis.call('set', KEYS[1], 1, 'PX', window)
 return 1
 `);
 
@@ -29,7 +28,8 @@ return math.max(left, 0)
  * @param {{ run: Function, keys: any }} redis
  * @returns {import('./index').RedisLimits}
  */
-function redisLimits({ run, keys }) {
+function redisLimits(redis) {
+  const { run, keys } = redis;
   const command = async (name, script, key, kinds, ...args) => {
     const operation = `limits.${name}`;
     requireText(`${operation}: the key`, key);
@@ -54,6 +54,8 @@ function redisLimits({ run, keys }) {
     async clear(key) {
       await command('clear', DELETE, key, ['count', 'block']);
     },
+
+    ...redisTurns(redis),
   };
 }
 

@@ -13,12 +13,19 @@ function script(text) {
 }
 
 /**
- * Makes room where something else than a hash is. Only there: after a write of a script Redis lets it write in full memory as
+ * Makes room where something of another kind is. Only there: after a write of a script Redis lets it write in full memory as
  * well.
  */
-const MAKE_ROOM = `
+const makeRoomFor = (kind) => `
 local kind = redis.call('type', KEYS[1]).ok
-if kind ~= 'hash' and kind ~= 'none' then redis.call('del', KEYS[1]) end
+if kind ~= '${kind}' and kind ~= 'none' then redis.call('del', KEYS[1]) end
+`;
+const MAKE_ROOM = makeRoomFor('hash');
+
+/** The time is Redis's: those of processes may differ. In milliseconds. */
+const NOW = `
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 const IS_HASH = `redis.call('type', KEYS[1]).ok == 'hash'`;
@@ -107,4 +114,4 @@ function scriptRunner(client) {
   };
 }
 
-module.exports = { IS_HASH, MAKE_ROOM, readFields, reason, script, scriptRunner };
+module.exports = { IS_HASH, MAKE_ROOM, NOW, makeRoomFor, readFields, reason, script, scriptRunner };

@@ -5,6 +5,7 @@ const { redisLimits } = require('./limits');
 const { redisLock } = require('./lock');
 const { redisSharedSessions } = require('./shared-sessions');
 const { redisTokenMethods } = require('./token-methods');
+const { redisToolPins } = require('./tool-pins');
 
 const PREFIX = 'librechat-mcp:';
 
@@ -18,6 +19,7 @@ function servicesOver(run, prefix = PREFIX) {
     tokenMethods: redisTokenMethods(redis),
     sharedSessions: redisSharedSessions(redis),
     limits: redisLimits(redis),
+    toolPins: redisToolPins(redis),
   };
 }
 

@@ -9,6 +9,12 @@ local length = redis.call('type', KEYS[1]).ok == 'string' and redis.call('strlen
 local text = length > 0 and length <= ${MAX_BYTES} and redis.call('get', KEYS[1])
 `;
 
+/** The same of a count that ends `left` milliseconds from now, and within its `window`. */
+const READ_COUNT = `${READ_TEXT}
+local left, window = redis.call('pttl', KEYS[1]), tonumber(ARGV[1])
+local isCount = text and #text < 16 and string.match(text, '^[1-9]%d*$') and left > 0 and left <= window
+`;
+
 const GET = script(`${READ_TEXT}
 return text
 `);
@@ -40,4 +46,4 @@ function textService(run, { service, kind, keyOf }) {
   };
 }
 
-module.exports = { DELETE, READ_TEXT, textService };
+module.exports = { DELETE, READ_COUNT, READ_TEXT, textService };

@@ -9,6 +9,7 @@ pub use host::{HostFault, HostValue};
 pub use obo::{Mender, OboDetail, OboFailure, OboReason, TokenError};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -22,6 +23,7 @@ pub enum Code {
     AuthenticationRefreshFailed,
     AuthenticationRejected,
     AuthorizationRequired,
+    CallRefused,
     CircuitOpen,
     Closed,
     ConfigNotFound,
@@ -55,13 +57,16 @@ pub enum Code {
     RateLimited,
     ReauthenticationRequired,
     ResponseTooLarge,
+    ResultTooLarge,
     ServerError,
     SpawnFailed,
     Timeout,
     TokenRefreshUnavailable,
     TokenStorageUnavailable,
     TokenStore,
+    ToolDenied,
     ToolHidden,
+    ToolNotApproved,
     ToolsListBudget,
     ToolsListFailed,
     UserRequired,
@@ -77,6 +82,7 @@ impl Code {
             Self::AuthenticationRefreshFailed => "MCP_AUTHENTICATION_REFRESH_FAILED",
             Self::AuthenticationRejected => "MCP_AUTHENTICATION_REJECTED",
             Self::AuthorizationRequired => "MCP_AUTHORIZATION_REQUIRED",
+            Self::CallRefused => "MCP_CALL_REFUSED",
             Self::CircuitOpen => "MCP_CIRCUIT_OPEN",
             Self::Closed => "MCP_CLOSED",
             Self::ConfigNotFound => "MCP_CONFIG_NOT_FOUND",
@@ -110,13 +116,16 @@ impl Code {
             Self::RateLimited => "MCP_RATE_LIMITED",
             Self::ReauthenticationRequired => "MCP_REAUTHENTICATION_REQUIRED",
             Self::ResponseTooLarge => "MCP_RESPONSE_TOO_LARGE",
+            Self::ResultTooLarge => "MCP_RESULT_TOO_LARGE",
             Self::ServerError => "MCP_SERVER_ERROR",
             Self::SpawnFailed => "MCP_SPAWN_FAILED",
             Self::Timeout => "MCP_TIMEOUT",
             Self::TokenRefreshUnavailable => "MCP_TOKEN_REFRESH_UNAVAILABLE",
             Self::TokenStorageUnavailable => "MCP_TOKEN_STORAGE_UNAVAILABLE",
             Self::TokenStore => "MCP_TOKEN_STORE",
+            Self::ToolDenied => "MCP_TOOL_DENIED",
             Self::ToolHidden => "MCP_TOOL_HIDDEN",
+            Self::ToolNotApproved => "MCP_TOOL_NOT_APPROVED",
             Self::ToolsListBudget => "MCP_TOOLS_LIST_BUDGET",
             Self::ToolsListFailed => "MCP_TOOLS_LIST_FAILED",
             Self::UserRequired => "MCP_USER_REQUIRED",
@@ -155,6 +164,8 @@ pub struct Error {
     pub message: String,
     /// Whether trying again may help; starts as [`Code::is_transient`].
     pub retryable: bool,
+    /// After how many milliseconds trying again may help, where that is known.
+    pub retry_after_ms: Option<u32>,
     /// HTTP status of the answer that caused the error.
     pub status: Option<u16>,
     /// JSON-RPC error code where the reference throws an `McpError` (-32600, -32603) or the server sent one.
@@ -182,6 +193,7 @@ impl Error {
             code,
             message: message.into(),
             retryable: code.is_transient(),
+            retry_after_ms: None,
             status: None,
             rpc_code: None,
             data: None,
@@ -260,6 +272,13 @@ impl Error {
     }
 
     #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        let milliseconds = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+        self.retry_after_ms = Some(milliseconds.max(1));
+        self
+    }
+
+    #[must_use]
     pub fn with_obo(mut self, failure: OboFailure) -> Self {
         self.obo = Some(Box::new(failure));
         self
@@ -332,6 +351,13 @@ impl Error {
             Cause::Host(fault) => Some(fault),
             Cause::Error(inner) => inner.host_fault(),
         }
+    }
+}
+
+/// Boxed where there is seldom one, and much else beside it.
+impl From<Box<Self>> for Error {
+    fn from(error: Box<Self>) -> Self {
+        *error
     }
 }
 

@@ -52,6 +52,11 @@ where
         key: &K,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Flight<T> {
+        self.join_boxed(key, Box::pin(work))
+    }
+
+    /// Not generic over the work: compiled once for all of it.
+    fn join_boxed(&self, key: &K, work: BoxFuture<'static, Result<T>>) -> Flight<T> {
         let mut under_way = self.under_way.lock();
         let joined = under_way.get(key).and_then(|it| it.flight.upgrade());
         if let Some(flight) = joined {
@@ -63,11 +68,11 @@ where
             key: key.clone(),
             id: Arc::clone(&id),
         };
-        let flight = self.start(async move {
+        let flight = self.start_boxed(Box::pin(async move {
             // Taken off the list before anybody hears of the outcome: a failure is not remembered.
             let _landing = landing;
             work.await
-        });
+        }));
         if let Some(flight) = flight.downgrade() {
             under_way.insert(key.clone(), Registered { id, flight });
         }
@@ -87,6 +92,10 @@ where
 
     /// A flight that nobody joins.
     pub fn start(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Flight<T> {
+        self.start_boxed(Box::pin(work))
+    }
+
+    fn start_boxed(&self, work: BoxFuture<'static, Result<T>>) -> Flight<T> {
         let task = AbortOnDropHandle::new(self.tasks.spawn(work));
         let broken_off = self.broken_off;
         let outcome = task.map(move |outcome| {

@@ -1,6 +1,7 @@
 //! What the core needs from outside, as traits and plain data. The Node addon implements them over JavaScript
 //! callbacks, `embedded/` without any host.
 
+mod audit;
 mod authorization;
 mod call;
 mod client_assertion;
@@ -15,11 +16,14 @@ mod sessions;
 mod standing;
 mod tenancy;
 mod tokens;
+mod tool_hooks;
+mod tool_pins;
 mod tools;
 mod trace_context;
 mod upstream;
 mod workload;
 
+pub use audit::Audit;
 pub use authorization::{
     AuthorizationPrompt, Redirect, RedirectEndpoint, RedirectListener, RedirectOutcome,
 };
@@ -39,6 +43,8 @@ pub use tokens::{
     CREDENTIAL_SET_ID, CredentialSet, CredentialsKey, Expiry, StoreMethods, TokenData, TokenQuery,
     TokenRow, TokenStore, TokenUpdate,
 };
+pub use tool_hooks::{AboutCall, CallInQuestion, ResultInQuestion, ToolHooks, Verdict};
+pub use tool_pins::ToolPins;
 pub use tools::{HostConnections, HostTools, ToolPublisher, ToolUpdate};
 pub use trace_context::TraceContext;
 pub use upstream::{Identity, UpstreamTokens};

@@ -21,6 +21,8 @@ pub mod connection;
 
 pub mod transport;
 
+pub mod governance;
+
 pub mod host;
 
 pub mod server_config;
@@ -38,6 +40,7 @@ pub(crate) mod secret_file;
 pub mod trace;
 
 pub mod abilities;
+pub(crate) mod background;
 pub(crate) mod blocking;
 pub(crate) mod cancel;
 pub(crate) mod challenges;
@@ -45,9 +48,11 @@ pub(crate) mod clock;
 pub(crate) mod digest;
 pub mod environment;
 pub mod error;
+pub(crate) mod file_stamp;
 pub(crate) mod hex;
 pub mod jws;
 pub(crate) mod keyed_lock;
+pub(crate) mod literal;
 pub(crate) mod lru_map;
 pub mod nesting;
 pub mod scheduler;

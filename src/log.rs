@@ -71,11 +71,11 @@ impl Logger {
         Self(Arc::new(Silent))
     }
 
-    /// Begins every line with `prefix`.
+    /// Begins every line with `prefix`, which is made for the lines that somebody reads.
     #[must_use]
-    pub fn prefixed(self, prefix: String) -> Self {
-        struct Prefixed(Logger, String);
-        impl Log for Prefixed {
+    pub fn prefixed(self, prefix: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        struct Prefixed<F>(Logger, F);
+        impl<F: Fn() -> String + Send + Sync> Log for Prefixed<F> {
             fn is_heard(&self, level: Level) -> bool {
                 self.0.is_heard(level)
             }
@@ -84,7 +84,7 @@ impl Logger {
             }
             fn log(&self, level: Level, message: String, meta: LogMeta) {
                 let Self(logger, prefix) = self;
-                logger.with(level, format!("{prefix} {message}"), meta);
+                logger.with(level, format!("{} {message}", prefix()), meta);
             }
             fn wants_spans(&self) -> bool {
                 self.0.wants_spans()

@@ -36,10 +36,9 @@ pub fn checked<T: AsRef<str>>(json: T, levels: usize) -> serde_json::Result<T> {
 #[must_use]
 pub fn is_deeper(json: &str, levels: usize) -> bool {
     // Most texts have not as many.
-    json.bytes()
-        .filter(|byte| matches!(byte, b'[' | b'{'))
-        .nth(levels)
-        .is_some()
+    let opening = json.bytes().filter(|byte| matches!(byte, b'[' | b'{'));
+    json.len() > levels
+        && opening.count() > levels
         && Marks::new(json).any(|mark| mark.depth > levels)
 }
 

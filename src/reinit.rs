@@ -12,14 +12,11 @@ mod tools;
 pub use answer::{AvailableTools, FailureReason, Reinitialized};
 pub use run::Reinit;
 
-use std::sync::Arc;
-
 use crate::connection::is_superseded;
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::manager::Manager;
 use crate::server_config::ServerConfig;
-use crate::settings::Settings;
 use crate::telemetry::{Kind, OK, Started};
 use run::Run;
 
@@ -33,7 +30,6 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
     let run = Run {
         manager,
         call,
-        settings: Arc::new(Settings::from_environment(&call.host.environment)),
         cancel: cancel.clone(),
         name,
     };

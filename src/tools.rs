@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -24,6 +25,7 @@ pub struct RawTools {
     schemas: String,
     count: usize,
     hidden: Vec<String>,
+    number: Option<u64>,
 }
 
 impl Default for RawTools {
@@ -33,6 +35,7 @@ impl Default for RawTools {
             schemas: String::new(),
             count: 0,
             hidden: Vec::new(),
+            number: None,
         }
     }
 }
@@ -55,6 +58,18 @@ impl RawTools {
         self.count
     }
 
+    /// What tells these tools from all others, where several calls are given them.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    /// For tools that several calls are to be given. They lose it with the next change.
+    pub fn give_number(&mut self) {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        self.number = Some(LAST.fetch_add(1, Ordering::Relaxed));
+    }
+
     /// A schema, of what the outline has in its place.
     #[must_use]
     pub fn schema<'a>(&'a self, outlined: &'a RawValue) -> Option<&'a str> {
@@ -75,6 +90,7 @@ impl RawTools {
         if is_hidden_from_models(&members) {
             self.hidden.push(name.into_owned());
         }
+        self.number = None;
         self.outline.pop();
         if self.count > 0 {
             self.outline.push(',');
@@ -116,6 +132,7 @@ impl RawTools {
             .iter()
             .filter(|tool| name(tool).is_some_and(&mut keeps));
         let kept: Vec<_> = kept.map(|tool| tool.get()).collect();
+        self.number = None;
         self.count = kept.len();
         self.outline = format!("[{}]", kept.join(","));
     }

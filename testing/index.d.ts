@@ -1,4 +1,4 @@
-import type { MCPFlowManager, MCPHostServices, MCPLimits, MCPSessionStore, MCPTokenCache, MCPTokenMethods } from '../index.js'
+import type { MCPFlowManager, MCPHostServices, MCPLimits, MCPSessionStore, MCPTokenCache, MCPTokenMethods, MCPToolPins } from '../index.js'
 
 /** An implementation that is to be tested. What is left out is not tested. */
 export interface ContractServices {
@@ -12,8 +12,10 @@ export interface ContractServices {
   tokenMethods?: MCPTokenMethods
   /** Sessions that processes share. */
   sharedSessions?: MCPSessionStore
-  /** What processes count together. */
+  /** What processes count together; rates and places (`take`, `enter`, `leave`) where it has them. */
   limits?: MCPLimits
+  /** Which tools are approved. */
+  toolPins?: MCPToolPins
   /** The same services as another process has them: over a connection of its own, say. Else there is one process. */
   anotherProcess?: Omit<ContractServices, 'anotherProcess'>
 }

@@ -7,6 +7,8 @@ const limits = require('./limits');
 const lock = require('./lock');
 const sharedSessions = require('./shared-sessions');
 const tokenMethods = require('./token-methods');
+const turns = require('./turns');
+const toolPins = require('./tool-pins');
 
 const has = (object, ...names) => names.every((name) => typeof object?.[name] === 'function');
 
@@ -38,10 +40,12 @@ function contractTests({ anotherProcess = {}, ...services }) {
     services.tokenMethods && ['tokenMethods', tokenMethods.RULES, tokenMethods.tests(both('tokenMethods'))],
     services.sharedSessions && ['sharedSessions', sharedSessions.RULES, sharedSessions.tests(both('sharedSessions'))],
     services.limits && ['limits', limits.RULES, limits.tests(both('limits'))],
+    has(services.limits, 'take', 'enter', 'leave') && ['limits', turns.RULES, turns.tests(both('limits'))],
+    services.toolPins && ['toolPins', toolPins.RULES, toolPins.tests(both('toolPins'))],
   ].filter(Boolean);
   if (suites.length === 0)
     throw new TypeError(
-      'contractTests: give lock, flowManager, exchangedTokens, tokenMethods, sharedSessions or limits',
+      'contractTests: give lock, flowManager, exchangedTokens, tokenMethods, sharedSessions, limits or toolPins',
     );
   return suites.flatMap(([service, rules, tests]) =>
     Object.entries(tests).map(([name, run]) => ({ name: `${service}: ${rules[name]}`, run })),

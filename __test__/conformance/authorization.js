@@ -50,10 +50,11 @@ async function agree(authorizationUrl) {
   return new URL(location).searchParams;
 }
 
-function createAuthorization() {
-  const flowManager = new FlowManager();
+/** @param stores  where flows and tokens are, in place of those in memory */
+function createAuthorization(stores = { flowManager: new FlowManager(), tokenMethods: new Tokens().methods() }) {
+  const { flowManager } = stores;
   return {
-    services: { flowManager, tokenMethods: new Tokens().methods(), credentialsKey: CREDENTIALS_KEY },
+    services: { ...stores, credentialsKey: CREDENTIALS_KEY },
 
     isWanted: (error) => WANTS_AUTHORIZATION.test(error?.mcpCode ?? error?.code),
 
@@ -68,7 +69,10 @@ function createAuthorization() {
       };
       // Not awaited: a call waits for the flow only when this has returned.
       const oauthStart = (authorizationUrl) => {
-        complete(authorizationUrl).catch((error) => flowManager.failFlow(flowId, 'mcp_oauth', error));
+        complete(authorizationUrl)
+          .catch((error) => flowManager.failFlow(flowId, 'mcp_oauth', error))
+          // A flow whose store is away ends by itself.
+          .catch(() => {});
       };
       return { flowManager, returnOnOAuth: false, oauthStart };
     },

@@ -92,6 +92,32 @@ class MemoryLimits {
   }
 }
 
+/** Limits with rates and places. */
+class MemoryTurns extends MemoryLimits {
+  rates = new MemoryLimits();
+  places = new Map();
+
+  async take(key, most, windowMs) {
+    const { windows } = this.rates;
+    if ((windows.get(key) ?? 0) >= most) return windows.left(key);
+    await this.rates.count(key, windowMs);
+    return 0;
+  }
+
+  async enter(key, holder, most, leaseMs) {
+    const held = this.places.get(key) ?? new Expiring();
+    this.places.set(key, held);
+    const others = [...held.entries.keys()].filter((other) => other !== holder && held.get(other));
+    if (!held.get(holder) && others.length >= most) return false;
+    held.set(holder, true, leaseMs);
+    return true;
+  }
+
+  async leave(key, holder) {
+    this.places.get(key)?.delete(holder);
+  }
+}
+
 class MemoryFlows {
   flows = new Map();
   leases = new Map();
@@ -214,4 +240,28 @@ class MemoryRows {
   }
 }
 
-module.exports = { MemoryFlows, MemoryLimits, MemoryLock, MemoryRows, MemorySessions, MemoryTokens };
+/** Which tools are approved, in one process. */
+class MemoryPins {
+  records = new Map();
+
+  async get(key) {
+    return this.records.get(key);
+  }
+
+  async compareAndSet(key, expected, value) {
+    const isExpected = this.records.get(key) === expected;
+    if (isExpected) this.records.set(key, value);
+    return isExpected;
+  }
+}
+
+module.exports = {
+  MemoryFlows,
+  MemoryLimits,
+  MemoryLock,
+  MemoryPins,
+  MemoryRows,
+  MemorySessions,
+  MemoryTokens,
+  MemoryTurns,
+};

@@ -6,8 +6,9 @@ const { createMcpHandler, McpServer } = require('@modelcontextprotocol/server');
 const LISTEN = 'subscriptions/listen';
 
 /**
- * A server of MCP 2026-07-28 on a free loopback port: the official SDK, with tools, resources and prompts.
+ * A server of MCP 2026-07-28 on a loopback port: the official SDK, with tools, resources and prompts.
  *
+ * @param options.port          a free one unless given
  * @param options.tools         names of tools; read for each request
  * @param options.callTool      `(context, name) => result` of its tools
  * @param options.resources     texts by URI; read for each request
@@ -72,7 +73,7 @@ async function startModernServer(options = {}) {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  listener.listen(0, '127.0.0.1');
+  listener.listen(options.port ?? 0, '127.0.0.1');
   await once(listener, 'listening');
   const address = `127.0.0.1:${listener.address().port}`;
   const url = `http://${address}/mcp`;

@@ -1,4 +1,4 @@
-import type { MCPHostServices, MCPRuntime, MCPServerConfig } from '../../index.js';
+import { createMCPRuntime, type MCPHostServices, type MCPRuntime, type MCPServerConfig } from '../../index.js';
 
 /** One for each way in which a transport is told. */
 export const servers: Record<string, MCPServerConfig> = {
@@ -11,6 +11,8 @@ export const servers: Record<string, MCPServerConfig> = {
   untyped: { url: 'wss://a.example' },
   program: { url: 'https://a.example', oauth: { grant: 'client_credentials', client_id: 'c', private_key_jwt: { key_file: '/key.pem' } } },
   workload: { url: 'https://a.example', oauth: { grant: 'workload', assertion: { metadata_url: 'http://169.254.169.254/' } } },
+  ruled: { url: 'https://a.example', tools: { allow: ['issue_*'] }, pinTools: 'warn', limits: { perUser: '60/m', queue: 0 } },
+  results: { command: 'npx', maxResultBytes: 100_000, overflow: 'resource' },
   tls: { type: 'http', url: 'https://a.example', tls: { ca: '/ca.pem', cert: '/c.pem', key: '${KEY}', serverName: 'a' } },
 };
 
@@ -31,6 +33,12 @@ export const wrong: Record<string, MCPServerConfig> = {
   tls: { command: 'npx', tls: { ca: '/ca.pem' } },
   // @ts-expect-error: a misspelt member of it
   tlsName: { url: 'wss://a.example', tls: { servername: 'a' } },
+  // @ts-expect-error: a misspelt member of it
+  tools: { url: 'https://a.example', tools: { denny: ['a'] } },
+  // @ts-expect-error: what becomes of a tool is told in words
+  pins: { url: 'https://a.example', pinTools: true },
+  // @ts-expect-error: a rate has a unit
+  rate: { url: 'https://a.example', limits: { perUser: 60 } },
   // @ts-expect-error: milliseconds are a number
   timeout: { url: 'https://a.example', timeout: '60s' },
   // @ts-expect-error: no grant of a server
@@ -76,6 +84,7 @@ export const host: MCPHostServices = {
     getAllowedAddresses: () => null,
     isAppServerConfig: (_: string, { owner }: HostConfig) => owner === 'operator',
   },
+  mcpSettings: () => ({ tools: { deny: ['delete_*'] }, limits: { concurrency: 8 } }),
   requiresUserScopedConnection: ({ owner }: HostConfig) => owner !== 'operator',
   updateMCPServerTools: ({ tools }: { tools: { name: string }[] }) => Object.fromEntries(tools.map((tool) => [tool.name, tool])),
   oboTokenResolver: async ({ id }: HostUser, accessToken: string) => ({ access_token: id + accessToken }),
@@ -88,6 +97,17 @@ export const host: MCPHostServices = {
     deleteTokens: async () => ({ deletedCount: 0 }),
   },
 };
+
+createMCPRuntime(host);
+createMCPRuntime({ ...host, keepConnections: false });
+// @ts-expect-error: nothing says which servers there are
+createMCPRuntime({});
+// @ts-expect-error: nothing says which servers there are
+createMCPRuntime({ logger, config: undefined });
+// @ts-expect-error: one of them says it
+createMCPRuntime({ ...host, config: 'librechat.yaml' });
+// @ts-expect-error: a config has rules of its own
+createMCPRuntime({ config: 'librechat.yaml', mcpSettings: {} });
 
 // @ts-expect-error: how would a user's tokens be found?
 export const lacking: MCPHostServices['tokenMethods'] = { createToken: async () => {} };

@@ -1,4 +1,4 @@
-import type { MCPHostServices, MCPSamplingHandler } from '../../index.js';
+import type { MCPHostServices, MCPHostServicesBase, MCPSamplingHandler } from '../../index.js';
 
 export const handlers: Pick<MCPHostServices, 'elicitation' | 'onElicitationComplete' | 'onLogMessage'> = {
   elicitation: async (params, { serverName, userId, toolName, signal, requestId }) => {
@@ -17,7 +17,7 @@ const handler: MCPSamplingHandler = ({ messages: [first] }, { signal }) => {
   return { role: 'assistant', model: 'm', content: first?.content ?? [] };
 };
 
-export const told: MCPHostServices[] = [
+export const told: MCPHostServicesBase[] = [
   { sampling: handler, clientInfo: { name: 'agents', version: '1' } },
   { sampling: { handler, tools: true }, extensions: { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html'] } } },
   { traceContext: () => ({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }), traceHeaders: true },

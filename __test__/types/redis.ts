@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
-import type { MCPHostServices } from '../../index.js';
+import type { MCPHostServices, MCPRuntime, MCPServersRegistry } from '../../index.js';
 import { type RedisServices, redisServices } from '../../redis/index.js';
 import { type ContractTest, contractTests } from '../../testing/index.js';
 
@@ -26,7 +26,18 @@ contractTests({ lock: services[0]?.lock, tokenMethods: services[0]?.tokenMethods
 export async function listens({ sharedSessions, limits }: RedisServices): Promise<boolean> {
   if ((await limits.count('["breaker-failures","user","server"]', 1000)) > 3) await limits.block('["breaker","user","server"]', 1000);
   const left: number = await limits.blockedFor('["breaker","user","server"]');
+  const wait: number = await limits.take('["user-calls","user","server"]', 60, 60_000);
+  const hasPlace: boolean = wait === 0 && (await limits.enter('["server-calls","","server"]', 'holder', 8, 15_000));
+  if (hasPlace) await limits.leave('["server-calls","","server"]', 'holder');
   return left === 0 && sharedSessions.compareAndSet('["session-stream","user","server","digest"]', undefined, 'process', 1000);
+}
+
+export async function pins({ toolPins }: RedisServices, { manager }: MCPRuntime): Promise<string[]> {
+  const record: string | undefined = await toolPins.get('["","server",""]');
+  await toolPins.compareAndSet('["","server",""]', record, '{}');
+  const waiting = (await manager.getToolPins({ serverName: 'server' })).filter(({ state }) => state !== 'approved');
+  const tools = waiting.map(({ name, hash }) => ({ name, hash }));
+  return (await manager.approveTools({ serverName: 'server', tools: ['one', ...tools], approvedBy: 'me' })).map(({ name }) => name);
 }
 
 // @ts-expect-error: not a client
@@ -37,3 +48,7 @@ redisServices(new Redis(), { timeoutMs: 1 });
 contractTests({ locks: {} });
 
 export const embedded: MCPHostServices = { config: 'librechat.yaml', redis: 'rediss://redis.example.com' };
+declare const registry: MCPServersRegistry;
+export const bare: MCPHostServices = { registry };
+// @ts-expect-error: a host with a registry gives the services of its Redis
+export const beside: MCPHostServices = { registry, redis: 'rediss://redis.example.com' };

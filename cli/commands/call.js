@@ -1,9 +1,9 @@
 /** `call`: one tool call, its result as the server sent it. */
 
 const { jsonArguments, pairedArguments } = require('../arguments');
-const { connected } = require('../connected');
+const { connected, noSuchTool } = require('../connected');
 const { render, save } = require('../content');
-const { EXIT, Failure } = require('../failure');
+const { EXIT } = require('../failure');
 const { block, clean, print, printJson, progress } = require('../output');
 
 module.exports = async function call(name, tool, given, options) {
@@ -14,6 +14,7 @@ module.exports = async function call(name, tool, given, options) {
       const params = { name: tool, arguments: early ?? pairedArguments(given, await schemaOf(client, tool)) };
       const limit = { timeout: options.timeout * 1000 };
       const result = await client.request({ method: 'tools/call', params }, undefined, limit);
+      // What is printed does not go into the line of the spinner.
       spinner.stop();
       const content = [result?.content ?? []].flat();
       if (options.json) printJson(result);
@@ -32,8 +33,6 @@ async function schemaOf(client, name) {
   const { tools } = await client.listTools();
   const found = tools.find((tool) => tool?.name === name);
   if (found) return found.inputSchema;
-  throw new Failure(`The server has no tool ${clean(name)}`, {
-    code: 'MCP_INVALID_ARGUMENT',
-    hint: `Its tools: ${tools.map((tool) => clean(tool?.name)).join(', ') || 'none'}.`,
-  });
+  const names = tools.map((tool) => tool?.name);
+  throw noSuchTool(name, names);
 }

@@ -3,6 +3,7 @@
 const { readConfig } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printJson } = require('../output');
+const { RULES, doubtfulRules } = require('../rules');
 const { expanded, transportOf, withoutEffect } = require('../server');
 const { missingVariables, unexpandedIn } = require('../unexpanded');
 
@@ -11,7 +12,7 @@ module.exports = async function validate(given, options) {
   const api = require('../..');
   const issues = [];
   for (const name of Object.keys(config.servers)) issues.push(...(await issuesOf(api, config, name)));
-  issues.push(...settingsIssues(config));
+  issues.push(...settingsIssues(config), ...ruleIssues(api, config), ...ruleDoubts(api, config));
   issues.sort((one, other) => one.line - other.line);
   const failed = issues.some(({ severity }) => severity === 'error');
   if (options.json) printJson({ version: 1, file: config.file, ok: !failed, issues });
@@ -65,6 +66,31 @@ function settingsIssues({ document, lineOf }) {
     const path = ['mcpSettings', name];
     return [{ severity: 'error', line: lineOf(path), path: path.join('.'), message: 'must be a list of texts' }];
   });
+}
+
+/** The rules for the tools of all servers, judged as those of one. */
+function ruleIssues(api, { document, lineOf }) {
+  const settings = document.mcpSettings ?? {};
+  const rules = Object.fromEntries(RULES.map((name) => [name, settings[name]]));
+  const config = { type: 'sse', url: 'https://localhost', ...rules };
+  return api.validateServerConfig(config, { source: 'yaml' }).map(({ path, message }) => {
+    const full = ['mcpSettings', ...path];
+    return { severity: 'error', line: lineOf(full), path: full.join('.'), message };
+  });
+}
+
+/** Rules that may be meant, or do nothing as they are. */
+function ruleDoubts(api, config) {
+  const known = (name) => {
+    const parsed = api.parseServerConfig(config.servers[name], { source: 'yaml' });
+    return parsed.success ? Object.keys(parsed.config) : Object.keys(config.servers[name]);
+  };
+  return doubtfulRules(config, known).map(({ path, message }) => ({
+    severity: 'warning',
+    line: config.lineOf(path),
+    path: path.join('.'),
+    message,
+  }));
 }
 
 function printIssues({ file, servers }, issues) {

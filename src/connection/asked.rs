@@ -1,6 +1,6 @@
 //! What a server has sent that is not done with, and how much of it is taken.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rmcp::model::{ErrorCode, ErrorData};
@@ -29,12 +29,12 @@ pub(super) struct Most {
     pub bytes: usize,
 }
 
-/// What a server has sent that is not done with.
+/// What a server has sent that is not done with. Takes little room before there is something.
 #[derive(Default)]
 pub(super) struct Inbound {
-    pub(super) asked: Arc<Mutex<Vec<Arc<Asked>>>>,
+    asked: OnceLock<Arc<Mutex<Vec<Arc<Asked>>>>>,
     pub answers: Answers,
-    pub notices: Arc<Notices>,
+    notices: OnceLock<Arc<Notices>>,
     pub dropped_notices: Dropped,
     pub elicitations: OpenElicitations,
 }
@@ -63,9 +63,17 @@ impl Drop for Place {
 }
 
 impl Inbound {
+    pub(super) fn all(&self) -> &Arc<Mutex<Vec<Arc<Asked>>>> {
+        self.asked.get_or_init(Arc::default)
+    }
+
+    pub fn notices(&self) -> &Arc<Notices> {
+        self.notices.get_or_init(Arc::default)
+    }
+
     /// `None` for a request that is being answered already: servers repeat what a stream has brought when it is resumed.
     pub(super) fn begin(&self, asked: Asked) -> Result<Option<Place>, ErrorData> {
-        let mut all = self.asked.lock();
+        let mut all = self.all().lock();
         let is_known = |it: &Arc<Asked>| it.id == asked.id && it.during == asked.during;
         if all.iter().any(is_known) {
             return Ok(None);
@@ -85,19 +93,19 @@ impl Inbound {
         let asked = Arc::new(asked);
         all.push(Arc::clone(&asked));
         Ok(Some(Place {
-            all: Arc::clone(&self.asked),
+            all: Arc::clone(self.all()),
             asked,
         }))
     }
 
     /// Whether the host is being asked something on the stream of a request of ours.
     pub fn asks_during(&self, id: u64) -> bool {
-        self.asked.lock().iter().any(|it| it.during == Some(id))
+        self.all().lock().iter().any(|it| it.during == Some(id))
     }
 
     /// The server withdraws a request, on the stream of a request of ours or on none.
     pub(super) fn withdraw(&self, id: &str, during: Option<u64>) {
-        let all = self.asked.lock();
+        let all = self.all().lock();
         let mut of_this_id = all.iter().filter(|it| *it.id == *id);
         let same_stream = of_this_id.clone().find(|it| it.during == during);
         let found = same_stream.or_else(|| {
@@ -111,7 +119,7 @@ impl Inbound {
 
     /// The wire has ended that all came over.
     pub fn withdraw_all(&self) {
-        for asked in &*self.asked.lock() {
+        for asked in &*self.all().lock() {
             asked.withdrawn.cancel();
         }
     }

@@ -8,7 +8,7 @@ use super::access::is_refused_token;
 use super::breaker::Breaker;
 use super::connect::{LastFailure, connect};
 use super::established::Connection;
-use super::generation::Known;
+use super::known::Known;
 use super::recipe::Recipe;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error};

@@ -198,32 +198,44 @@ impl State {
 }
 
 /// The breakers of one runtime, by whose connection it is.
-pub struct Breakers<K>(Mutex<HashMap<K, Arc<Mutex<State>>>>);
+pub struct Breakers<K>(Mutex<All<K>>);
+
+struct All<K> {
+    breakers: HashMap<K, Arc<Mutex<State>>>,
+    /// How many there may be before they are looked through again.
+    most: usize,
+}
 
 impl<K> Default for Breakers<K> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(All {
+            breakers: HashMap::new(),
+            most: KEPT,
+        }))
     }
 }
 
 /// Beyond this many, breakers that block nothing, count nothing recent and serve no attempt are dropped.
-const KEPT: usize = 1024;
+const KEPT: usize = 128;
 
 impl<K: Eq + Hash + Clone> Breakers<K> {
     pub fn of(&self, key: &K, settings: &BreakerSettings) -> Breaker {
         let mut all = self.0.lock();
-        if all.len() >= KEPT {
+        let All { breakers, most } = &mut *all;
+        if breakers.len() >= *most {
             let (now, longest) = (
                 Instant::now(),
                 settings.failed_window.max(settings.cycle_window),
             );
             // An attempt under way holds its breaker, and may yet have a failure to count.
-            all.retain(|_, state| {
+            breakers.retain(|_, state| {
                 Arc::strong_count(state) > 1 || !state.lock().is_idle(now, longest)
             });
+            // Those that are left are not looked through for each that comes.
+            *most = KEPT.max(2 * breakers.len());
         }
         Breaker {
-            state: Arc::clone(all.entry(key.clone()).or_default()),
+            state: Arc::clone(breakers.entry(key.clone()).or_default()),
             settings: settings.clone(),
             shared: None,
         }
@@ -231,7 +243,7 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
 
     /// Takes one counted cycle back.
     pub fn forgive_cycle(&self, key: &K) {
-        if let Some(state) = self.0.lock().get(key) {
+        if let Some(state) = self.0.lock().breakers.get(key) {
             let mut state = state.lock();
             state.cycles.count = state.cycles.count.saturating_sub(1);
         }
@@ -240,6 +252,7 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
     /// How many block, and how many there are.
     pub fn counts(&self) -> (usize, usize) {
         let (all, now) = (self.0.lock(), Instant::now());
+        let all = &all.breakers;
         let blocks = |state: &&Arc<Mutex<State>>| state.lock().is_blocked(now);
         (all.values().filter(blocks).count(), all.len())
     }
@@ -247,7 +260,7 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
     /// Shows those that block, and for how long they do.
     pub fn blocked(&self, mut show: impl FnMut(&K, Duration)) {
         let now = Instant::now();
-        for (key, state) in self.0.lock().iter() {
+        for (key, state) in &self.0.lock().breakers {
             if let Some(left) = state
                 .lock()
                 .blocked_until
@@ -260,7 +273,7 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
 
     /// Forgets everything about one connection.
     pub fn clear(&self, key: &K) {
-        self.0.lock().remove(key);
+        self.0.lock().breakers.remove(key);
     }
 }
 

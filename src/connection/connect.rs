@@ -12,7 +12,8 @@ use super::caller::Caller;
 use super::client::Client;
 use super::engine::Engine;
 use super::established::Connection;
-use super::generation::{Generation, Known};
+use super::generation::Generation;
+use super::known::Known;
 use super::recipe::Recipe;
 use super::session::Session;
 use crate::error::{Code, Error, Result};
@@ -136,7 +137,7 @@ fn counts_as_failure(error: &Error) -> bool {
 }
 
 async fn handshake(
-    recipe: &Recipe,
+    recipe: &Arc<Recipe>,
     known: &Known,
     failure: &LastFailure,
     cancel: &CancellationToken,
@@ -156,6 +157,7 @@ async fn handshake(
         life.clone(),
         init_timeout,
         recipe.share(),
+        known.described.clone(),
     );
     let receiver = engine.receiver();
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
@@ -172,7 +174,7 @@ async fn handshake(
                 http: recipe.http.clone(),
                 policy: recipe.policy.clone(),
                 url: url.clone(),
-                headers: headers.iter().cloned().collect(),
+                headers: Arc::clone(headers),
                 bearer: recipe.bearer.clone(),
                 limits: recipe.settings.response.clone(),
                 traffic,
@@ -214,7 +216,7 @@ async fn handshake(
             let options = StdioOptions {
                 command: command.clone(),
                 args: args.clone(),
-                env: env.clone().into_iter().collect(),
+                env: env.to_vec(),
                 cwd: cwd.clone(),
                 stderr: *stderr,
                 max_line_bytes: recipe.settings.response.max_line_bytes,

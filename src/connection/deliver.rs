@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::engine::Engine;
+use crate::background;
 use crate::transport::message::answer;
 
 /// How long a server may take to take one.
@@ -28,7 +29,7 @@ impl Engine {
         let Some(engine) = self.handle().filter(|_| is_needed) else {
             return;
         };
-        tokio::spawn(async move {
+        background::spawn(async move {
             let answers = &engine.inbound.answers;
             while let Some(text) = answers.next() {
                 if !engine.deliver(text).await {

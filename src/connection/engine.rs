@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Inbound;
@@ -16,6 +16,7 @@ use super::events::Event;
 use super::failures::{gone, replaced, superseded, unanswered};
 use super::generation::{DISCOVERED, Generation};
 use super::handshake::{self, Described, Step};
+use super::known::LastDescribed;
 use super::options::CallOptions;
 use super::param_headers::ParamHeaders;
 use super::requests::{Requests, UnderWay};
@@ -23,6 +24,7 @@ use super::shared::{Share, unique};
 use super::standard::{ClientMeta, standard_headers, version_header};
 use super::subscriptions::Subscriptions;
 use super::tasks::TaskTools;
+use crate::background;
 use crate::error::{Error, Result};
 use crate::transport::message::{self, Meta, Params};
 use crate::transport::{Failure, HttpSession, Lane, Loss, Posted, Receiver, Reply, Sending, lost};
@@ -60,6 +62,8 @@ pub(super) struct Engine {
     pub init_timeout: Duration,
     /// Absent where no other process is to find the session.
     pub share: Option<Share>,
+    /// What the server said of itself in other sessions.
+    pub last: LastDescribed,
     /// The wire has ended, or the session could not be made anew.
     is_over: AtomicBool,
     /// See [`Self::supersede`].
@@ -87,9 +91,9 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    pub fn new(described: Described, http: HttpSession, life: &CancellationToken) -> Self {
+    pub fn new(described: Arc<Described>, http: HttpSession, life: &CancellationToken) -> Self {
         Self {
-            described: Arc::new(described),
+            described,
             http: Arc::new(http),
             is_forgotten: AtomicBool::new(false),
             refusal: OnceLock::new(),
@@ -114,6 +118,7 @@ impl Engine {
         life: CancellationToken,
         init_timeout: Duration,
         share: Option<Share>,
+        last: LastDescribed,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -133,6 +138,7 @@ impl Engine {
             caching: OnceLock::new(),
             init_timeout,
             share,
+            last,
             is_over: AtomicBool::new(false),
             is_superseded: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
@@ -254,7 +260,7 @@ impl Engine {
 
     pub async fn agree(&self, described: Described, mut http: HttpSession) -> Result<()> {
         http.version = HeaderValue::from_str(described.version.as_str()).ok();
-        let mut agreed = Agreed::new(described, http, &self.life);
+        let mut agreed = Agreed::new(self.last.shared(described), http, &self.life);
         if agreed.described.generation() == Generation::Initialize {
             let text = message::notification(INITIALIZED, Params::None)?;
             self.post(&agreed.http, text).await.map_err(|it| it.error)?;
@@ -274,12 +280,9 @@ impl Engine {
         let before = self.agreed.lock().replace(Arc::clone(&agreed));
         if let Some(before) = before {
             // Most of what is under way is about to be refused for the session, too.
-            let over = before.over.clone();
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = over.cancelled() => {}
-                    () = sleep(LAST_ANSWERS) => over.cancel(),
-                }
+            background::spawn(async move {
+                let _ = timeout(LAST_ANSWERS, before.over.cancelled()).await;
+                before.over.cancel();
             });
         }
         self.listen(&agreed);

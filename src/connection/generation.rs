@@ -2,8 +2,6 @@
 
 use rmcp::model::ProtocolVersion;
 
-use crate::transport::StreamRefusal;
-
 /// The version that `server/discover` came with.
 pub(super) const DISCOVERED: ProtocolVersion = ProtocolVersion::V_2026_07_28;
 
@@ -14,11 +12,4 @@ pub enum Generation {
     Initialize,
     /// `server/discover` and self-contained requests, from 2026-07-28.
     Discover,
-}
-
-/// What earlier connections have told of a server.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    pub generation: Option<Generation>,
-    pub stream: StreamRefusal,
 }

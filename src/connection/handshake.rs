@@ -53,6 +53,19 @@ pub struct Described {
     pub server_info: Option<Box<RawValue>>,
 }
 
+impl PartialEq for Described {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |one: &Option<Box<RawValue>>, other: &Option<Box<RawValue>>| {
+            one.as_deref().map(RawValue::get) == other.as_deref().map(RawValue::get)
+        };
+        self.version == other.version
+            && self.capabilities == other.capabilities
+            && self.instructions == other.instructions
+            && is_same(&self.raw_capabilities, &other.raw_capabilities)
+            && is_same(&self.server_info, &other.server_info)
+    }
+}
+
 impl Described {
     #[must_use]
     pub fn generation(&self) -> Generation {

@@ -15,6 +15,7 @@ use super::caller::{Caller, ELICITATION, ELICITATION_COMPLETE, LOG_MESSAGE, repl
 use super::engine::Engine;
 use super::events::Event;
 use super::subscriptions::{PROMPTS_CHANGED, RESOURCE_UPDATED, RESOURCES_CHANGED, TOOLS_CHANGED};
+use crate::background;
 use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::Lane;
@@ -36,7 +37,7 @@ impl Engine {
         let Some(engine) = self.handle() else { return };
         // A host that takes its time keeps no session alive.
         let (life, engine) = (self.life.clone(), Arc::downgrade(&engine));
-        tokio::spawn(async move {
+        background::spawn(async move {
             let request = ServerRequest {
                 id: id.get(),
                 method: &method,
@@ -199,7 +200,7 @@ impl Engine {
     }
 
     fn notify(&self, caller: Caller, method: &'static str, params: &RawValue, is_nobodys: bool) {
-        let notices = &self.inbound.notices;
+        let notices = self.inbound.notices();
         if !notices.push(caller, method, params.get().to_owned(), is_nobodys)
             && let Some(dropped) = self.inbound.dropped_notices.another()
         {

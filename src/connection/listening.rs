@@ -18,6 +18,7 @@ use super::handshake::Described;
 use super::standard::{standard_headers, version_header};
 use super::subscriptions::{Filter, Subscriptions};
 use super::verdict::INVALID_PARAMS;
+use crate::background;
 use crate::error::{Error, Result};
 use crate::log::Logger;
 use crate::transport::message::{self, AnswerTo, Meta, Params};
@@ -55,7 +56,7 @@ impl Engine {
                 subscriptions,
                 logger,
             ));
-            tokio::spawn(async move { life.run_until_cancelled(listening).await });
+            background::spawn(async move { life.run_until_cancelled(listening).await });
         }
     }
 

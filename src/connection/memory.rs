@@ -14,6 +14,7 @@ use super::connect::client_of;
 use super::engine::Engine;
 use super::established::Connection;
 use super::generation::Generation;
+use super::known::LastDescribed;
 use super::recipe::Recipe;
 use super::session::Session;
 use crate::error::Result;
@@ -40,7 +41,8 @@ impl MemoryServer {
     ) -> Result<(Connection, Arc<Self>)> {
         let limit = Duration::from_secs(30);
         let client = client_of(recipe, &recipe.logger);
-        let engine = Engine::new(client, CancellationToken::new(), limit, recipe.share());
+        let (life, last) = (CancellationToken::new(), LastDescribed::default());
+        let engine = Engine::new(client, life, limit, recipe.share(), last);
         let server = Arc::new(Self {
             script,
             receiver: engine.receiver(),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::caller::Caller;
 use super::tasks::KeptRequest;
 use crate::error::{Error, Result};
+use crate::governance::PinScope;
 use crate::host::TraceContext;
 
 /// Receives the progress of one request.
@@ -34,6 +35,8 @@ pub struct CallOptions {
     pub kept: Option<KeptRequest>,
     /// Where the call belongs in the host's traces. Absent where the host does not say.
     pub trace: Option<Arc<TraceContext>>,
+    /// Whose tools are approved, where the call stands under `pinTools`; absent for requests of our own.
+    pub pins: Option<Arc<PinScope>>,
     /// Where the id of the request is noted. Absent where nobody wants to know it.
     pub sent_id: Option<Arc<SentId>>,
 }
@@ -87,6 +90,7 @@ impl CallOptions {
             caller: None,
             kept: None,
             trace: None,
+            pins: None,
             sent_id: None,
         }
     }
@@ -100,7 +104,8 @@ impl CallOptions {
     }
 
     /// When the request is given up, unless progress comes before.
-    pub(super) fn due(&self) -> Instant {
+    #[must_use]
+    pub fn due(&self) -> Instant {
         let timeout = self.progress.as_ref().map(|progress| progress.timeout);
         timeout.map_or(self.deadline, |timeout| {
             self.deadline.min(Instant::now() + timeout)
@@ -114,7 +119,7 @@ impl CallOptions {
     }
 
     /// The same, with the error for when the time is over.
-    pub(super) async fn bound_by<T>(
+    pub async fn bound_by<T>(
         &self,
         work: impl Future<Output = Result<T>>,
         late: impl FnOnce() -> Error,

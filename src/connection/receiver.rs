@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::engine::Engine;
 use super::events::Event;
 use super::failures::METHOD_NOT_FOUND;
+use crate::background;
 use crate::error::Error;
 use crate::transport::message::{AnswerTo, Incoming, Outcome};
 use crate::transport::{Loss, Receiver, Reply, Waiting, lost};
@@ -60,8 +61,14 @@ impl Receiver for Engine {
         self.requests.waiting()
     }
 
-    fn lost(&self) {
-        self.requests.fail(&lost());
+    fn awaited(&self) -> Vec<u64> {
+        self.requests.awaited()
+    }
+
+    fn lost(&self, awaited: &[u64]) {
+        for id in awaited {
+            self.requests.settle(*id, Err(lost()));
+        }
         self.inbound.withdraw_all();
     }
 
@@ -71,7 +78,7 @@ impl Receiver for Engine {
             return;
         };
         agreed.is_forgotten.store(true, Ordering::Release);
-        tokio::spawn(async move {
+        background::spawn(async move {
             // What it comes to, those who wait for it hear.
             let _ = engine.renewed(&agreed, Loss::Certain).await;
         });

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use super::access::AccessTokens;
 use super::events::Observer;
+use super::known_lists::KnownLists;
 use super::login::LoginInUse;
 use super::result_cache::ResultCache;
 use super::shared::{EpochMark, Share, SharedSession};
 use crate::environment::Environment;
+use crate::governance::Guard;
 use crate::host::{ClientProfile, ServerRequests, SharedLimits, ToolPublisher};
 use crate::log::{Logger, log_prefix};
 use crate::network::{HttpClient, NetworkRules, Policy};
 use crate::secret::Secret;
-use crate::server_config::{Fingerprint, ResolvedConfig};
+use crate::server_config::{Fingerprint, ResolvedConfig, ToolRules};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::transport::Bearer;
@@ -61,6 +63,14 @@ pub struct Recipe {
     pub limits: Option<Arc<dyn SharedLimits>>,
     /// Results that servers say are still valid.
     pub results: ResultCache,
+    /// Lists of tools that were read before.
+    pub lists: KnownLists,
+    /// What its config said about its tools when it was made.
+    pub own_rules: Option<Arc<ToolRules>>,
+    /// What tells the server from an operator's of the same name.
+    pub identity: Option<String>,
+    /// Which of the tools there are. Absent: all.
+    pub guard: Option<Arc<Guard>>,
     /// Hears what happens to the connection.
     pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,

@@ -9,6 +9,7 @@ use super::engine::{Agreed, Engine};
 use super::failures::{gone, is_superseded, unanswered};
 use super::generation::Generation;
 use super::options::CallOptions;
+use crate::background;
 use crate::error::{Error, Result};
 use crate::transport::{Lane, Loss};
 
@@ -31,7 +32,8 @@ impl Engine {
     pub async fn renewed(&self, forgotten: &Arc<Agreed>, loss: Loss) -> Result<Arc<Agreed>> {
         let engine = self.handle().ok_or_else(gone)?;
         let forgotten = Arc::clone(forgotten);
-        let renewing = tokio::spawn(async move { Box::pin(engine.renew(&forgotten, loss)).await });
+        let renewing =
+            background::spawn(async move { Box::pin(engine.renew(&forgotten, loss)).await });
         renewing.await.unwrap_or_else(|_| Err(Error::internal()))
     }
 
@@ -69,7 +71,7 @@ impl Engine {
         if let (Some(Lane::Direct(http)), Loss::Perhaps) = (self.lane(), loss) {
             // The server may keep what it refuses.
             let (http, session) = (Arc::clone(http), Arc::clone(&forgotten.http));
-            tokio::spawn(async move { http.end(&session).await });
+            background::spawn(async move { http.end(&session).await });
         }
         self.agreed.lock().clone().ok_or_else(gone)
     }

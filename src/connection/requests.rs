@@ -78,6 +78,13 @@ impl Requests {
         }
     }
 
+    /// The ids of those that wait.
+    pub fn awaited(&self) -> Vec<u64> {
+        let all = self.0.lock();
+        let waiting = all.values().filter(|it| !it.has_answer());
+        waiting.map(|it| it.id).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.lock().is_empty()
     }
@@ -173,7 +180,13 @@ pub(super) struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.requests.0.lock().remove(&self.under_way.id);
+        let mut all = self.requests.0.lock();
+        all.remove(&self.under_way.id);
+        if all.is_empty() {
+            // Most sessions are idle most of the time.
+            all.shrink_to_fit();
+        }
+        drop(all);
         self.under_way.ended.cancel();
     }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::access::{Access, AccessTokens, is_refused_token};
 use super::established::Connection;
 use super::generation::Generation;
+use super::guarded::check_method;
 use super::login::Login;
 use super::options::CallOptions;
 use super::tools::list_tools;
@@ -27,7 +28,20 @@ impl Connection {
         params: impl Into<Params<'a>>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
+        check_method(method)?;
         let params = params.into();
+        let Some(guard) = &self.recipe.guard else {
+            return self.whatever_is_there(method, params, options).await;
+        };
+        Box::pin(self.guarded(guard, method, params, options)).await
+    }
+
+    pub(super) async fn whatever_is_there(
+        &self,
+        method: &str,
+        params: Params<'_>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
         match self.caching(method, params, options) {
             Some(lookup) => Box::pin(self.cached(lookup, method, params, options)).await,
             None => self.ask(method, params, options).await,

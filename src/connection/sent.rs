@@ -1,5 +1,7 @@
 //! What a connection has sent and nobody else may read: for the texts of whoever it was sent to.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 
 use super::recipe::Recipe;
@@ -22,17 +24,13 @@ impl Recipe {
         sent
     }
 
-    /// A logger for what the server says, with the connection's prefix. It holds little, since every connection has one for
-    /// as long as it lives.
-    pub(super) fn server_log(&self) -> Logger {
-        let (configured, bearer) = (self.config.secrets(), self.bearer.clone());
+    /// A logger for what the server says, with the connection's prefix. It holds nothing of its own, since every connection
+    /// has one for as long as it lives.
+    pub(super) fn server_log(self: &Arc<Self>) -> Logger {
+        let (sending, named) = (Arc::clone(self), Arc::clone(self));
         let logger = foreign_log(self.logger.clone(), move || {
-            let mut sent = configured.clone();
-            if let Some(token) = bearer.get() {
-                sent.add(token);
-            }
-            sent
+            sending.sent_secrets(None, None)
         });
-        logger.prefixed(self.log_prefix())
+        logger.prefixed(move || named.log_prefix())
     }
 }

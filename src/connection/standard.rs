@@ -24,11 +24,11 @@ const ENCODED_SUFFIX: &str = "?=";
 
 /// The members of `_meta`, made when a server first gets them.
 #[derive(Default)]
-pub(super) struct ClientMeta(OnceLock<Map<String, Value>>);
+pub(super) struct ClientMeta(OnceLock<Box<Map<String, Value>>>);
 
 impl ClientMeta {
     pub fn members(&self, client: &Client) -> &Map<String, Value> {
-        self.0.get_or_init(|| Self::describe(client))
+        self.0.get_or_init(|| Box::new(Self::describe(client)))
     }
 
     fn describe(client: &Client) -> Map<String, Value> {

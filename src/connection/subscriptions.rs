@@ -144,13 +144,9 @@ impl Subscriptions {
 
     /// The resources that an update is about: one itself, or all whose parts it may be.
     pub fn subscribed(&self, uri: &str) -> Vec<String> {
-        let is_part = |rest: &str| rest.is_empty() || rest.starts_with(['/', '?', '#']);
-        let covers = |whole: &&String| {
-            uri.strip_prefix(whole.as_str())
-                .is_some_and(|rest| is_part(rest) || whole.ends_with('/'))
-        };
         let state = self.state.lock();
-        state.uris.iter().filter(covers).cloned().collect()
+        let subscribed = state.uris.iter().filter(|whole| covers(whole, uri));
+        subscribed.cloned().collect()
     }
 
     /// Whether a task has to listen from now on. One that is there looks whether something else is wanted.
@@ -293,7 +289,50 @@ impl Subscriptions {
     }
 }
 
+/// Whether an update of `uri` is one of the resource `whole`: of it, or of a part of it. All of a scheme is no resource.
+fn covers(whole: &str, uri: &str) -> bool {
+    let Some(rest) = uri.strip_prefix(whole) else {
+        return false;
+    };
+    let path = whole.split_once(':').map(|(_, path)| path);
+    let has_parts = path.is_some_and(|path| path.contains(|it| it != '/'));
+    rest.is_empty() || has_parts && (whole.ends_with('/') || rest.starts_with(['/', '?', '#']))
+}
+
 pub(super) fn unsupported() -> Error {
     let message = "The server does not tell of changes of this resource";
     Error::mcp(Code::ServerError, METHOD_NOT_FOUND, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_covers_a_resource_and_its_parts() {
+        for (whole, uri, expected) in [
+            ("file:///doc/1", "file:///doc/1", true),
+            ("file:///doc/1", "file:///doc/1/a", true),
+            ("file:///doc/1", "file:///doc/1?a", true),
+            ("file:///doc/1", "file:///doc/1#a", true),
+            ("file:///doc/1", "file:///doc/10", false),
+            ("file:///doc/", "file:///doc/1", true),
+            ("note:a", "note:a/b", true),
+            ("https://a.example", "https://a.example/b", true),
+            ("https://a.example", "https://a.example.net/b", false),
+            ("file:", "file:", true),
+            ("file:", "file:///doc/1", false),
+            ("file:/", "file:///doc/1", false),
+            ("file://", "file:///doc/1", false),
+            ("file:///", "file:///doc/1", false),
+            ("file", "file/doc", false),
+            ("", "/doc", false),
+            ("", "file:///doc/1", false),
+        ] {
+            let subscriptions = Subscriptions::default();
+            subscriptions.add(whole).unwrap();
+            let covers = !subscriptions.subscribed(uri).is_empty();
+            assert_eq!(covers, expected, "{whole} {uri}");
+        }
+    }
 }

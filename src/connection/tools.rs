@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::established::Connection;
+use super::known_lists::{KnownList, KnownLists};
 use super::options::CallOptions;
 use super::pages::{Collect, End, Paging};
 use crate::error::{Code, Error, Result};
@@ -54,7 +55,7 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
 async fn read_pages(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
     let described = connection.described()?;
     let budget = &connection.recipe.settings.tools_list;
-    let mut collected = Collected::within(budget);
+    let mut collected = Collected::within(budget, &connection.recipe.lists);
     if described.capabilities.tools.is_none() {
         return collected.finish(None);
     }
@@ -114,6 +115,13 @@ const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 struct Collected<'a> {
     budget: &'a ToolsListBudget,
+    lists: &'a KnownLists,
+    /// A page was taken.
+    has_begun: bool,
+    /// The page that is all of the list, where that may be remembered.
+    only_page: Option<Box<str>>,
+    /// What that was read as before.
+    known: Option<KnownList>,
     tools: RawTools,
     /// What the server sent.
     bytes: usize,
@@ -131,13 +139,20 @@ impl Collect for Collected<'_> {
     }
 
     fn take(&mut self, answer: Box<RawValue>) -> Result<Option<Value>> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_first {
+            self.known = self.lists.find(answer.get(), self.budget);
+        }
+        if self.known.is_some() {
+            return Ok(Some(Value::Null));
+        }
         let page: Page<'_> = serde_json::from_str(answer.get()).map_err(|_| {
             Error::new(
                 Code::InvalidResponse,
                 "The server answered tools/list without a list of tools",
             )
         })?;
-        for tool in &page.tools {
+        for tool in page.tools {
             // A schema may have all the levels, the tool is one more.
             if nesting::is_deeper(tool.get(), MAX_NESTING + 1) {
                 self.too_deep.push(name_of(tool));
@@ -149,14 +164,22 @@ impl Collect for Collected<'_> {
             }
             self.push(tool);
         }
-        Ok(Some(page.next_cursor))
+        let next = page.next_cursor;
+        if is_first && next.is_null() && KnownLists::takes(answer.get()) {
+            self.only_page = Some(answer.into());
+        }
+        Ok(Some(next))
     }
 }
 
 impl<'a> Collected<'a> {
-    fn within(budget: &'a ToolsListBudget) -> Self {
+    fn within(budget: &'a ToolsListBudget, lists: &'a KnownLists) -> Self {
         Self {
             budget,
+            lists,
+            has_begun: false,
+            only_page: None,
+            known: None,
             tools: RawTools::default(),
             bytes: 0,
             too_deep: Vec::new(),
@@ -185,14 +208,34 @@ impl<'a> Collected<'a> {
         }
     }
 
-    fn finish(self, incomplete: Option<Error>) -> Result<ToolList> {
+    fn finish(mut self, incomplete: Option<Error>) -> Result<ToolList> {
+        if let Some(known) = self.known.take() {
+            return Ok(ToolList {
+                tools: known.tools,
+                incomplete: None,
+                left_out: known.left_out,
+            });
+        }
+        if self.only_page.is_some() {
+            self.tools.give_number();
+        }
         match incomplete {
             Some(error) if self.tools.count() == 0 => Err(error),
-            incomplete => Ok(ToolList {
-                left_out: self.left_out(),
-                tools: Arc::new(self.tools),
-                incomplete,
-            }),
+            incomplete => {
+                let list = ToolList {
+                    left_out: self.left_out(),
+                    tools: Arc::new(self.tools),
+                    incomplete,
+                };
+                if let Some(page) = self.only_page {
+                    let known = KnownList {
+                        tools: Arc::clone(&list.tools),
+                        left_out: list.left_out.clone(),
+                    };
+                    self.lists.keep(page, known, self.budget.clone());
+                }
+                Ok(list)
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use super::generation::Generation;
 use super::options::CallOptions;
 use super::session::Session;
 use super::subscriptions::{Filter, LONGEST_URI, unsupported};
+use crate::background;
 use crate::error::Result;
 use crate::foreign_text::foreign_error;
 use crate::transport::message::{AnswerTo, Params};
@@ -138,7 +139,7 @@ impl Engine {
                 }
             }
         };
-        tokio::spawn(async move { life.run_until_cancelled(renewing).await });
+        background::spawn(async move { life.run_until_cancelled(renewing).await });
     }
 }
 

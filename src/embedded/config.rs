@@ -1,17 +1,24 @@
 //! A `librechat.yaml`, as far as this library needs it: `mcpServers` and `mcpSettings`.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::nesting::too_deep;
 use crate::error::{Error, Result};
 use crate::network::NetworkRules;
-use crate::server_config::{Grant, env_references};
+use crate::server_config::{Grant, ToolRules, env_references};
 
 /// Servers by name and the rules for all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     pub servers: IndexMap<String, Map<String, Value>>,
+    /// Whether there are servers, or the document says that there are none.
+    pub names_servers: bool,
     pub rules: NetworkRules,
+    /// Of the tools of all servers.
+    pub tool_rules: Option<Arc<ToolRules>>,
 }
 
 impl Config {
@@ -23,8 +30,20 @@ impl Config {
         let failed = |problem: yaml_serde::Error| {
             let problem = problem.to_string();
             let problem = problem.lines().next().unwrap_or_default();
-            Error::invalid_config(format!("{name}: {problem}"))
+            let is_alias = ["alias", "anchor"].iter().any(|it| problem.contains(it));
+            let hint = if is_alias {
+                "; a text that begins with *, as globs may, needs quotes"
+            } else {
+                ""
+            };
+            Error::invalid_config(format!("{name}: {problem}{hint}"))
         };
+        if let Some(line) = too_deep(text) {
+            let problem = "too many brackets are open";
+            return Err(Error::invalid_config(format!(
+                "{name}: {problem} at line {line}"
+            )));
+        }
         let mut document: yaml_serde::Value = yaml_serde::from_str(text).map_err(failed)?;
         document.apply_merge().map_err(failed)?;
         let document = serde_json::to_value(document)
@@ -43,8 +62,9 @@ impl Config {
             )));
         };
         let mut servers = IndexMap::new();
+        let mut names_servers = true;
         match document.remove("mcpServers") {
-            None | Some(Value::Null) => {}
+            None | Some(Value::Null) => names_servers = false,
             Some(Value::Object(members)) => {
                 for (server, config) in members {
                     let Value::Object(mut config) = config else {
@@ -70,8 +90,11 @@ impl Config {
                 .ok_or_else(|| wrong(&format!("mcpSettings.{member}"), "a list of texts")),
         };
         let allowed_domains = list("allowedDomains")?;
+        let tool_rules = ToolRules::of_settings(&settings)
+            .map_err(|error| Error::invalid_config(format!("{name}: {}", error.message)))?;
         Ok(Self {
             servers,
+            names_servers,
             rules: NetworkRules {
                 // As `MCPServersRegistry.shouldEnableSSRFProtection` decides it.
                 ssrf_protection: allowed_domains.is_empty(),
@@ -79,6 +102,15 @@ impl Config {
                 allowed_addresses: list("allowedAddresses")?,
                 tls: None,
             },
+            tool_rules,
+        })
+    }
+
+    /// The first server that fails for its rules, and what is wrong with them.
+    pub fn wrong_rule(&self) -> Option<String> {
+        self.servers.iter().find_map(|(server, config)| {
+            let fault = ToolRules::fault_of(config)?;
+            Some(format!("`mcpServers.{server}.{fault}"))
         })
     }
 
@@ -108,6 +140,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server_config::Pinning;
 
     #[test]
     fn what_is_read() {
@@ -151,22 +184,49 @@ mcpServers:
         }
     }
 
+    /// `off` is a text here, and `false` to readers of YAML 1.1.
+    #[test]
+    fn rules_for_the_tools_of_all_servers() {
+        let of = |settings: &str| Config::from_yaml("f", &format!("mcpSettings: {settings}"));
+        for off in ["off", "'off'", "false"] {
+            let rules = of(&format!("{{ pinTools: {off} }}")).unwrap().tool_rules;
+            assert!(rules.is_some_and(|rules| rules.pins == Some(Pinning::Off)));
+        }
+        assert!(
+            of("{ allowedDomains: [], tools: }")
+                .unwrap()
+                .tool_rules
+                .is_none()
+        );
+        let error = of("{ limits: { perUser: 60 } }").err().unwrap();
+        assert!(
+            error
+                .message
+                .starts_with("f: `mcpSettings.limits.perUser` must be")
+        );
+    }
+
     #[test]
     fn nothing_configured() {
         for text in ["{}", "mcpServers:", "mcpServers: {}\nmcpSettings:\n"] {
             let config = Config::from_yaml("f", text).unwrap();
             assert!(config.servers.is_empty() && config.rules.ssrf_protection);
+            assert_eq!(config.names_servers, text.contains("mcpServers: {}"));
         }
     }
 
     #[test]
     fn what_is_wrong() {
+        let deep = format!("mcpServers: {{}}\nx: {}", "[".repeat(200_000));
+        let deep_list = format!("mcpServers: {{}}\nx:\n  {}1", "- ".repeat(200_000));
         for (text, expected) in [
             ("mcpServers:\n  a: {\n", "line 3"),
             ("a: 1\nb: [\n- x", "line"),
             ("mcpServers:\n  a: {}\n  a: {}\n", "duplicate"),
             ("", "expected an object"),
             ("[]", "expected an object"),
+            (&*deep, "too many brackets are open at line 2"),
+            (&*deep_list, "recursion limit exceeded"),
             ("mcpServers: []", "`mcpServers` must be an object"),
             ("mcpServers: { a: 1 }", "`mcpServers.a` must be an object"),
             ("mcpSettings: 1", "`mcpSettings` must be an object"),

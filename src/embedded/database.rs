@@ -2,14 +2,12 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::ErrorKind;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use redb::backends::FileBackend;
-use redb::{Database, DatabaseError};
+use librechat_mcp_native_store::{Problem, Store};
 
 use super::private::{make_private_directory, private_file};
 use crate::error::{Code, Error, Result};
@@ -17,41 +15,22 @@ use crate::error::{Code, Error, Result};
 /// How long an operation waits for other processes.
 pub const BUSY_LIMIT: Duration = Duration::from_secs(10);
 const BUSY_POLL: Duration = Duration::from_millis(20);
-const CACHE_BYTES: usize = 1024 * 1024;
 
-/// Runs `work` on the database in a file, which is made if it is not there or empty. A file that could not be made whole
-/// is left empty, so that nothing is lost and the next attempt begins anew.
+/// Runs `work` on the store in a file, which is made if it is not there or empty. A file that could not be made whole is
+/// left empty, so that nothing is lost and the next attempt begins anew.
 ///
 /// Fails with [`Code::TokenStore`].
-pub fn with_database<T>(
+pub fn with_store<T>(
     path: &Path,
     busy_limit: Duration,
-    prepare: impl FnOnce(&Database) -> Result<()>,
-    work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    prepare: &dyn Fn(&Store) -> Result<()>,
+    work: impl FnOnce(&Store) -> Result<T, Problem>,
 ) -> Result<T> {
-    let failed = |problem: std::io::Error| failure(path, problem.into());
-    if let Some(directory) = path.parent() {
-        make_private_directory(directory).map_err(failed)?;
-    }
     let outcome = quietly(|| {
-        let (database, made) = open(path, busy_limit)?;
-        let prepared = prepare(&database);
-        if let (Err(_), Some(file)) = (&prepared, made) {
-            drop(database);
-            // What is wrong is told by the error at hand.
-            let _ = file.set_len(0);
-            return prepared.map(|()| None);
-        }
-        prepared?;
-        work(&database)
-            .map(Some)
-            .map_err(|problem| failure(path, problem))
+        let store = prepared(path, busy_limit, prepare)?;
+        work(&store).map_err(|problem| failure(path, &problem))
     });
-    match outcome {
-        Ok(Ok(Some(result))) => Ok(result),
-        Ok(Err(error)) => Err(error),
-        Ok(Ok(None)) | Err(_) => Err(damaged(path)),
-    }
+    outcome.unwrap_or_else(|_| Err(failure(path, &Problem::Damaged)))
 }
 
 thread_local! {
@@ -76,9 +55,30 @@ fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     outcome
 }
 
-/// The database, and its file where it was empty before.
-fn open(path: &Path, busy_limit: Duration) -> Result<(Database, Option<File>)> {
-    let failed = |problem: std::io::Error| failure(path, problem.into());
+fn prepared(
+    path: &Path,
+    busy_limit: Duration,
+    prepare: &dyn Fn(&Store) -> Result<()>,
+) -> Result<Store> {
+    let failed = |problem: std::io::Error| failure(path, &problem.into());
+    if let Some(directory) = path.parent() {
+        make_private_directory(directory).map_err(failed)?;
+    }
+    let (store, made) = open(path, busy_limit)?;
+    let Err(error) = prepare(&store) else {
+        return Ok(store);
+    };
+    drop(store);
+    if let Some(file) = made {
+        // What is wrong is told by the error at hand.
+        let _ = file.set_len(0);
+    }
+    Err(error)
+}
+
+/// The store, and its file where it was empty before.
+fn open(path: &Path, busy_limit: Duration) -> Result<(Store, Option<File>)> {
+    let failed = |problem: std::io::Error| failure(path, &problem.into());
     let until = Instant::now() + busy_limit;
     loop {
         let file = private_file(path, false).map_err(failed)?;
@@ -87,62 +87,41 @@ fn open(path: &Path, busy_limit: Duration) -> Result<(Database, Option<File>)> {
             .then(|| file.try_clone())
             .transpose()
             .map_err(failed)?;
-        let opened = FileBackend::new(file).and_then(|backend| {
-            Database::builder()
-                .set_cache_size(CACHE_BYTES)
-                .create_with_backend(backend)
-        });
-        match opened {
-            Ok(database) => return Ok((database, made)),
-            Err(DatabaseError::DatabaseAlreadyOpen) if Instant::now() < until => {
-                std::thread::sleep(BUSY_POLL);
-            }
-            Err(DatabaseError::DatabaseAlreadyOpen) => {
-                return Err(unusable(path, "another process does not let go of it"));
-            }
+        match Store::open(file) {
+            Ok(store) => return Ok((store, made)),
+            Err(Problem::Busy) if Instant::now() < until => std::thread::sleep(BUSY_POLL),
+            Err(Problem::Busy) => return Err(failure(path, &Problem::Busy)),
             Err(problem) => {
                 if let Some(file) = made {
                     let _ = file.set_len(0);
                 }
-                return Err(failure(path, problem.into()));
+                return Err(failure(path, &problem));
             }
         }
     }
 }
 
 /// What is wrong with the file, and what to do about it.
-pub fn failure(path: &Path, problem: redb::Error) -> Error {
-    match problem {
-        redb::Error::Io(problem) => match problem.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                unusable(
-                    path,
-                    "the disk is full. Free some space and try again; what was stored before is still there",
-                )
-            }
-            // A read beyond the end of the file, and what the database says of a file that is none of its own.
-            ErrorKind::UnexpectedEof | ErrorKind::InvalidData => damaged(path),
-            _ => unusable(path, &problem.to_string()),
-        },
-        redb::Error::PreviousIo => unusable(
-            path,
-            "the disk failed while it was written. Try again; what was stored before is still there",
-        ),
-        redb::Error::Corrupted(_)
-        | redb::Error::UpgradeRequired(_)
-        | redb::Error::RepairAborted => damaged(path),
-        problem => unusable(path, &problem.to_string()),
-    }
-}
-
-fn damaged(path: &Path) -> Error {
-    let shown = path.display();
-    unusable(
-        path,
-        &format!(
-            "it is damaged, or no token store. Move it away (mv '{shown}' '{shown}.damaged') and log in again"
-        ),
-    )
+pub fn failure(path: &Path, problem: &Problem) -> Error {
+    let damaged;
+    let told = match problem {
+        Problem::Busy => "another process does not let go of it",
+        Problem::Damaged => {
+            let shown = path.display();
+            damaged = format!(
+                "it is damaged, or no token store. Move it away (mv '{shown}' '{shown}.damaged') and log in again"
+            );
+            &damaged
+        }
+        Problem::DiskFull => {
+            "the disk is full. Free some space and try again; what was stored before is still there"
+        }
+        Problem::Interrupted => {
+            "the disk failed while it was written. Try again; what was stored before is still there"
+        }
+        Problem::Other(problem) => problem,
+    };
+    unusable(path, told)
 }
 
 pub fn unusable(path: &Path, problem: &str) -> Error {

@@ -22,7 +22,7 @@ const CONCURRENCY: usize = 3;
 /// So long a server that could not be inspected is not tried again.
 const FAILED_TTL: Duration = Duration::from_mins(1);
 
-/// One for a runtime. By server name.
+/// By server name.
 #[derive(Default)]
 pub struct Inspections(Mutex<HashMap<String, SharedInspection>>);
 
@@ -39,6 +39,13 @@ enum Known {
 }
 
 impl Inspections {
+    /// Those of some servers, to go on with.
+    pub(super) fn of(&self, server_names: &[&str]) -> Self {
+        let mut known = self.0.lock().clone();
+        known.retain(|name, _| server_names.contains(&name.as_str()));
+        Self(Mutex::new(known))
+    }
+
     /// All servers, those that are wanted with what an inspection found. One that cannot be inspected stays as it is, and
     /// the log says why.
     ///

@@ -1,60 +1,24 @@
-//! The servers of a [`Config`], with what `LibreChat`'s inspector would have found out about them.
+//! The servers of an [`Edition`], with what `LibreChat`'s inspector would have found out about them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::config::Config;
+use super::detections::Detected;
+use super::edition::Edition;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{Lookup, Registry, RulesOfCall, Storage};
-use crate::keyed_lock::KeyedLock;
+use crate::host::{Abilities, Lookup, Registry, RulesOfCall, Storage};
 use crate::network::{HttpClient, NetworkRules, Policy};
 use crate::oauth::{Asking, Endpoints, detect};
 use crate::server_config::{Context, RawConfig, ServerConfig, Transport, resolve};
 use crate::settings::Settings;
 
-/// So long a server that wants no OAuth, or could not be asked, is not asked again.
-const UNDETECTED_TTL: Duration = Duration::from_mins(1);
-
-/// Which servers want OAuth, found out once for all calls of a runtime.
-#[derive(Default)]
-pub struct Detections {
-    /// By server name.
-    known: Mutex<HashMap<String, Detected>>,
-    /// Whoever has a server's asks it; the others wait for what comes of it.
-    turns: KeyedLock<String>,
-    /// What the calls share: the configs of servers, and of those that want OAuth with that in them.
-    configs: Mutex<HashMap<(String, bool), Arc<RawConfig>>>,
-}
-
-impl Detections {
-    /// What was found out, as long as it counts.
-    fn known(&self, server_name: &str) -> Option<bool> {
-        let known = self.known.lock();
-        let detected = known.get(server_name)?;
-        (detected.requires_oauth || detected.at.elapsed() < UNDETECTED_TTL)
-            .then_some(detected.requires_oauth)
-    }
-}
-
-#[derive(Clone)]
-struct Detected {
-    requires_oauth: bool,
-    at: Instant,
-    /// What a request was refused with, where that has told it.
-    challenge: Option<String>,
-}
-
 /// The registry as one call sees it.
 pub struct ConfigRegistry {
-    pub config: Arc<Config>,
-    pub detections: Arc<Detections>,
+    pub edition: Arc<Edition>,
     pub http: HttpClient,
     pub environment: Environment,
     pub settings: Settings,
@@ -67,11 +31,16 @@ impl ConfigRegistry {
             return Ok(false);
         }
         // Each call asks this, and mostly it is known.
-        if let Some(known) = self.detections.known(server_name) {
+        if let Some(known) = self.edition.detections.known(server_name) {
             return Ok(known);
         }
-        let _turn = self.detections.turns.lock(&server_name.to_owned()).await;
-        if let Some(known) = self.detections.known(server_name) {
+        let _turn = self
+            .edition
+            .detections
+            .turns
+            .lock(&server_name.to_owned())
+            .await;
+        if let Some(known) = self.edition.detections.known(server_name) {
             return Ok(known);
         }
         let Some(requires_oauth) = self.detect(server_name, config).await? else {
@@ -82,7 +51,7 @@ impl ConfigRegistry {
             at: Instant::now(),
             challenge: None,
         };
-        let mut known = self.detections.known.lock();
+        let mut known = self.edition.detections.known.lock();
         // A request may have been refused meanwhile.
         if !known.get(server_name).is_some_and(|it| it.requires_oauth) {
             known.insert(server_name.to_owned(), detected);
@@ -106,7 +75,7 @@ impl ConfigRegistry {
         // server itself; whoever connects is told why it is refused.
         let rules = &NetworkRules {
             tls: resolved.server_tls(server_name).ok().flatten(),
-            ..self.config.rules.clone()
+            ..self.edition.config.rules.clone()
         };
         let policy = Policy::new(rules, &self.environment, proxy.as_deref())?;
         if !matches!(url.scheme(), "http" | "https") || policy.check_url(url).is_err() {
@@ -140,16 +109,23 @@ fn is_decided(config: &Map<String, Value>) -> bool {
 
 #[async_trait]
 impl Registry for ConfigRegistry {
+    async fn abilities(&self) -> Result<Abilities> {
+        Ok(Abilities {
+            is_embedded: true,
+            ..Abilities::default()
+        })
+    }
+
     async fn server_config(
         &self,
         server_name: &str,
         _: Lookup<'_>,
     ) -> Result<Option<Arc<RawConfig>>> {
-        let Some(config) = self.config.servers.get(server_name) else {
+        let Some(config) = self.edition.config.servers.get(server_name) else {
             return Ok(None);
         };
         let requires_oauth = self.requires_oauth(server_name, config).await?;
-        let mut known = self.detections.configs.lock();
+        let mut known = self.edition.detections.configs.lock();
         let known = known.entry((server_name.to_owned(), requires_oauth));
         let config = known.or_insert_with(|| {
             let mut config = config.clone();
@@ -175,11 +151,11 @@ impl Registry for ConfigRegistry {
     }
 
     async fn network_rules(&self) -> Result<RulesOfCall> {
-        Ok(self.config.rules.clone().into())
+        Ok(self.edition.config.rules.clone().into())
     }
 
     fn hear_challenge(&self, server_name: &str, config: &ServerConfig, challenge: &str) -> bool {
-        let own = self.config.servers.get(server_name);
+        let own = self.edition.config.servers.get(server_name);
         // The challenge is that of whoever the request went to.
         let is_of = |own: &Map<String, Value>| {
             let text = |name: &str| own.get(name).and_then(Value::as_str);
@@ -188,7 +164,7 @@ impl Registry for ConfigRegistry {
         if !own.is_some_and(|own| !is_decided(own) && is_of(own)) {
             return false;
         }
-        let mut known = self.detections.known.lock();
+        let mut known = self.edition.detections.known.lock();
         if known.get(server_name).is_some_and(|it| it.requires_oauth) {
             return false;
         }
@@ -202,7 +178,7 @@ impl Registry for ConfigRegistry {
     }
 
     fn challenge(&self, server_name: &str) -> Option<String> {
-        let known = self.detections.known.lock();
+        let known = self.edition.detections.known.lock();
         known.get(server_name)?.challenge.clone()
     }
 
@@ -210,7 +186,7 @@ impl Registry for ConfigRegistry {
         &self,
         _: Option<&str>,
     ) -> Result<Vec<(String, Map<String, Value>)>> {
-        let servers = &self.config.servers;
+        let servers = &self.edition.config.servers;
         Ok(servers.clone().into_iter().collect())
     }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redb::{Database, ReadableTable, TableDefinition};
+use librechat_mcp_native_store::{Problem, Store, Transaction};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::database::{BUSY_LIMIT, failure, unusable, with_database};
+use super::database::{BUSY_LIMIT, failure, unusable, with_store};
 use crate::blocking::blocking;
 use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
@@ -28,12 +28,10 @@ const FILE: &str = "tokens.redb";
 const VALUES: &str = "librechat-mcp-native stored tokens v1";
 const NAMES: &str = "librechat-mcp-native stored token names v1";
 
-/// All tables have one type, because the addon has the code of a table once for each type.
-type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
-const ROWS: Table = Table::new("rows");
+const ROWS: &str = "rows";
 /// Of [`Holder`]s.
-const LOCKS: Table = Table::new("locks by name");
-const CHECK: Table = Table::new("check by name");
+const LOCKS: &str = "locks by name";
+const CHECK: &str = "check by name";
 /// Shows whether a key is the one that the file was made with.
 const CHECK_NAME: &[u8] = b"key";
 
@@ -43,6 +41,9 @@ pub struct TokenFile {
     directory: Result<PathBuf>,
     key: Arc<dyn CredentialsKey>,
 }
+
+/// Boxed: what runs it is compiled once for each type of result.
+type Work<T> = Box<dyn FnOnce(Transaction, &Protection) -> Result<T, Problem> + Send>;
 
 struct Holder {
     owner: u64,
@@ -100,6 +101,14 @@ impl Protection {
     fn row(&self, query: &TokenQuery) -> Vec<u8> {
         self.name(&["row", &query.user_id, &query.kind, &query.identifier])
     }
+
+    fn seal_row(&self, name: &[u8], row: &Row) -> Option<Vec<u8>> {
+        self.sealer.seal(name, serde_json::to_vec(row).ok()?).ok()
+    }
+
+    fn open_row(&self, name: &[u8], sealed: &[u8]) -> Option<Row> {
+        serde_json::from_slice(&self.sealer.open(name, sealed)?).ok()
+    }
 }
 
 impl TokenFile {
@@ -108,36 +117,39 @@ impl TokenFile {
         Self { directory, key }
     }
 
-    /// Runs `work` on the open database, on a thread where waiting for the disk is no harm.
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Database, &Protection) -> Result<T, redb::Error> + Send + 'static,
-    ) -> Result<T> {
+    /// Runs `work` in a transaction, on a thread where waiting for the disk is no harm.
+    async fn with<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let file = self.clone();
-        let on_disk = move || {
-            let path = file.directory.clone()?.join(FILE);
-            let key = file.key.key()?.ok_or_else(|| {
-                Error::new(
-                    Code::TokenStore,
-                    "OAuth tokens cannot be stored without a key",
-                )
-            })?;
-            let protection = Protection::new(&key)?;
-            let check = |database: &Database| match has_key(database, &protection) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(unusable(
-                    &path,
-                    "it was encrypted with another key than the CREDS_KEY (or key file) of this process",
-                )),
-                Err(problem) => Err(failure(&path, problem)),
-            };
-            with_database(&path, BUSY_LIMIT, check, |database| {
-                work(database, &protection)
-            })
-        };
+        let on_disk = move || file.on_disk(work);
         blocking(async { tokio::task::spawn_blocking(on_disk).await })
             .await?
             .unwrap_or_else(|_| Err(Error::new(Code::Internal, "The token store broke off")))
+    }
+
+    fn on_disk<T>(&self, work: Work<T>) -> Result<T> {
+        let path = self.directory.clone()?.join(FILE);
+        let protection = self.protection()?;
+        let check = |store: &Store| match has_key(store, &protection) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(unusable(
+                &path,
+                "it was encrypted with another key than the CREDS_KEY (or key file) of this process",
+            )),
+            Err(problem) => Err(failure(&path, &problem)),
+        };
+        with_store(&path, BUSY_LIMIT, &check, |store| {
+            work(store.begin()?, &protection)
+        })
+    }
+
+    fn protection(&self) -> Result<Protection> {
+        let key = self.key.key()?.ok_or_else(|| {
+            Error::new(
+                Code::TokenStore,
+                "OAuth tokens cannot be stored without a key",
+            )
+        })?;
+        Protection::new(&key)
     }
 
     /// Puts in the place of a row what `change` makes of it, in one transaction; whether it made anything.
@@ -147,30 +159,21 @@ impl TokenFile {
         change: impl FnOnce(Option<Row>) -> RowChange + Send + 'static,
     ) -> Result<bool> {
         let query = query.clone();
-        self.with(move |database, protection| {
+        self.with(Box::new(move |transaction, protection| {
             let name = protection.row(&query);
-            let transaction = database.begin_write()?;
-            {
-                let mut rows = transaction.open_table(ROWS)?;
-                let earlier = rows.get(name.as_slice())?;
-                let earlier: Option<Row> = earlier
-                    .and_then(|sealed| protection.sealer.open(&name, sealed.value()))
-                    .and_then(|plain| serde_json::from_slice(&plain).ok());
-                match change(earlier) {
-                    RowChange::Unchanged => return Ok(false),
-                    RowChange::Gone => drop(rows.remove(name.as_slice())?),
-                    RowChange::This(row) => {
-                        let sealed = serde_json::to_vec(&row)
-                            .ok()
-                            .and_then(|plain| protection.sealer.seal(&name, plain).ok())
-                            .ok_or_else(|| corrupted("a row cannot be encrypted"))?;
-                        rows.insert(name.as_slice(), sealed.as_slice())?;
-                    }
+            let earlier = transaction.get(ROWS, &name)?;
+            let earlier = earlier.and_then(|sealed| protection.open_row(&name, &sealed));
+            match change(earlier) {
+                RowChange::Unchanged => return Ok(false),
+                RowChange::Gone => transaction.remove(ROWS, &name)?,
+                RowChange::This(row) => {
+                    let sealed = protection.seal_row(&name, &row).ok_or_else(unencrypted)?;
+                    transaction.insert(ROWS, &name, &sealed)?;
                 }
             }
             transaction.commit()?;
             Ok(true)
-        })
+        }))
         .await
     }
 }
@@ -213,25 +216,19 @@ fn seconds_from_now(seconds: i64) -> i64 {
     now_ms().saturating_add(seconds.saturating_mul(1000))
 }
 
-fn corrupted(problem: &str) -> redb::Error {
-    redb::Error::Corrupted(problem.to_owned())
+fn unencrypted() -> Problem {
+    Problem::Other("a value cannot be encrypted".to_owned())
 }
 
 /// Whether the file was made with this key. A new file takes it.
-fn has_key(database: &Database, protection: &Protection) -> Result<bool, redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut check = transaction.open_table(CHECK)?;
-        if let Some(sealed) = check.get(CHECK_NAME)? {
-            return Ok(protection.sealer.open(CHECK_NAME, sealed.value()).is_some());
-        }
-        let sealed = protection.sealer.seal(CHECK_NAME, Vec::new());
-        let sealed = sealed.map_err(|_| corrupted("a value cannot be encrypted"))?;
-        check.insert(CHECK_NAME, sealed.as_slice())?;
-        // So that reading need not create them.
-        transaction.open_table(ROWS)?;
-        transaction.open_table(LOCKS)?;
+fn has_key(store: &Store, protection: &Protection) -> Result<bool, Problem> {
+    let transaction = store.begin()?;
+    if let Some(sealed) = transaction.get(CHECK, CHECK_NAME)? {
+        return Ok(protection.sealer.open(CHECK_NAME, &sealed).is_some());
     }
+    let sealed = protection.sealer.seal(CHECK_NAME, Vec::new());
+    let sealed = sealed.map_err(|_| unencrypted())?;
+    transaction.insert(CHECK, CHECK_NAME, &sealed)?;
     transaction.commit()?;
     Ok(true)
 }
@@ -244,20 +241,17 @@ impl TokenStore for TokenFile {
 
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
         let query = query.clone();
-        self.with(move |database, protection| {
+        self.with(Box::new(move |transaction, protection| {
             let name = protection.row(&query);
-            let rows = database.begin_write()?;
-            let rows = rows.open_table(ROWS)?;
-            let Some(sealed) = rows.get(name.as_slice())? else {
+            let Some(sealed) = transaction.get(ROWS, &name)? else {
                 return Ok(None);
             };
-            let row: Row = protection
-                .sealer
-                .open(&name, sealed.value())
-                .and_then(|plain| serde_json::from_slice(&plain).ok())
-                .ok_or_else(|| corrupted("a row cannot be decrypted"))?;
+            // A row that cannot be decrypted.
+            let row = protection
+                .open_row(&name, &sealed)
+                .ok_or(Problem::Damaged)?;
             Ok(Some(row).filter(|row| row.is(&query)).map(Row::into_stored))
-        })
+        }))
         .await
     }
 
@@ -321,23 +315,19 @@ impl Lock for TokenFile {
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let name = key.to_owned();
         let acquired = self
-            .with(move |database, protection| {
+            .with(Box::new(move |transaction, protection| {
                 let name = protection.name(&["lock", &name]);
-                let transaction = database.begin_write()?;
-                {
-                    let mut locks = transaction.open_table(LOCKS)?;
-                    let held = locks.get(name.as_slice())?;
-                    let held = held.and_then(|held| Holder::from_bytes(held.value()));
-                    if held.is_some_and(|held| held.ends > now_ms()) {
-                        return Ok(false);
-                    }
-                    let ends = now_ms().saturating_add(ttl);
-                    let holder = Holder { owner, ends }.to_bytes();
-                    locks.insert(name.as_slice(), holder.as_slice())?;
+                let held = transaction.get(LOCKS, &name)?;
+                let held = held.and_then(|held| Holder::from_bytes(&held));
+                if held.is_some_and(|held| held.ends > now_ms()) {
+                    return Ok(false);
                 }
+                let ends = now_ms().saturating_add(ttl);
+                let holder = Holder { owner, ends }.to_bytes();
+                transaction.insert(LOCKS, &name, &holder)?;
                 transaction.commit()?;
                 Ok(true)
-            })
+            }))
             .await?;
         let held = Held {
             file: self.clone(),
@@ -352,21 +342,18 @@ impl Lock for TokenFile {
 impl LockGuard for Held {
     async fn release(self: Box<Self>) -> Result<()> {
         let Self { file, key, owner } = *self;
-        file.with(move |database, protection| {
+        file.with(Box::new(move |transaction, protection| {
             let name = protection.name(&["lock", &key]);
-            let transaction = database.begin_write()?;
-            {
-                let mut locks = transaction.open_table(LOCKS)?;
-                let held = locks.get(name.as_slice())?;
-                let held = held.and_then(|held| Holder::from_bytes(held.value()));
-                if held.is_some_and(|held| held.owner == owner) {
-                    locks.remove(name.as_slice())?;
-                }
+            let held = transaction.get(LOCKS, &name)?;
+            let held = held.and_then(|held| Holder::from_bytes(&held));
+            if held.is_some_and(|held| held.owner == owner) {
+                transaction.remove(LOCKS, &name)?;
             }
             transaction.commit()?;
-            Ok(())
-        })
+            Ok(true)
+        }))
         .await
+        .map(drop)
     }
 }
 

@@ -177,7 +177,8 @@ impl SentSecrets {
     }
 
     /// The text with `***` in place of what it gives away, and nothing else changed.
-    pub(super) fn cut_out(&self, text: &str) -> String {
+    #[must_use]
+    pub fn cut_out(&self, text: &str) -> String {
         replaced(text, &repeated::ranges(text, self.secrets()), "***")
     }
 

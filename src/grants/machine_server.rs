@@ -66,7 +66,7 @@ impl MachineServer {
         Ok(Some(Self {
             key: key(server_name, url, config.oauth.as_ref(), headers),
             server_name: server_name.to_owned(),
-            server_url: url.clone(),
+            server_url: Url::clone(url),
             options,
             endpoints,
             http,

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    AuthorizationPrompt, ClientAssertions, ClientProfile, CredentialEvents, CredentialsKey,
+    Audit, AuthorizationPrompt, ClientAssertions, ClientProfile, CredentialEvents, CredentialsKey,
     FlowStore, HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry,
-    ServerRequests, SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher,
-    TraceContext, UpstreamTokens, WorkloadIdentity,
+    ServerRequests, SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolHooks,
+    ToolPins, ToolPublisher, TraceContext, UpstreamTokens, WorkloadIdentity,
 };
 use crate::environment::Environment;
+use crate::error::{Error, Result};
 use crate::log::Logger;
+use crate::server_config::ToolRules;
 
 /// The host as one call sees it: callbacks run in that call's context.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct Host {
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
     /// Absent: each process counts on its own.
     pub limits: Option<Arc<dyn SharedLimits>>,
+    /// Where it is kept which tools are approved.
+    pub tool_pins: Arc<dyn ToolPins>,
     /// Absent: sessions belong to one process.
     pub shared_sessions: Option<Arc<dyn SessionStore>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
@@ -39,6 +43,12 @@ pub struct Host {
     pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
     /// Who the login belongs to, where the call says so.
     pub identity: Option<Identity>,
+    /// What an operator decides about the tools of all servers, where these do not say otherwise; or why nobody knows.
+    pub rules: Result<Option<Arc<ToolRules>>, Box<Error>>,
+    /// Absent where nobody is asked about calls of tools.
+    pub tool_hooks: Option<Arc<dyn ToolHooks>>,
+    /// Absent where nobody keeps an audit.
+    pub audit: Option<Arc<dyn Audit>>,
     pub server_requests: Option<Arc<dyn ServerRequests>>,
     pub client: Arc<ClientProfile>,
     /// Where the call belongs in the host's traces.
@@ -49,4 +59,17 @@ pub struct Host {
     pub credentials_key: Arc<dyn CredentialsKey>,
     pub logger: Logger,
     pub environment: Environment,
+}
+
+impl Host {
+    /// The rules for the tools of all servers. Nothing is listed or called without them.
+    ///
+    /// # Errors
+    /// What kept the host from saying which they are.
+    pub fn tool_rules(&self) -> Result<Option<&Arc<ToolRules>>> {
+        match &self.rules {
+            Ok(rules) => Ok(rules.as_ref()),
+            Err(error) => Err((**error).clone()),
+        }
+    }
 }

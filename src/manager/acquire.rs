@@ -115,7 +115,7 @@ impl Manager {
     ) -> Result<(Acquire<'a>, TransportKind)> {
         let request = Acquire {
             key: server.key.clone(),
-            fingerprint: call.fingerprint(server),
+            fingerprint: call.fingerprint(server)?,
             updated_at: server.config.updated_at,
             force_new: false,
             options,

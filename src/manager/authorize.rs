@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use url::Url;
 
 use super::{Acquire, CallScope, Lease, Manager, ServerScope};
 use crate::connection::Recipe;
@@ -143,7 +144,7 @@ impl Manager {
         let relation = Relation {
             user_id: user_id.to_owned(),
             server_name: recipe.server_name.clone(),
-            server_url: url.clone(),
+            server_url: Url::clone(url),
             options: OAuthOptions::new(recipe.config.oauth.as_ref()),
             oauth_headers: recipe.config.oauth_headers.clone(),
             coordination: server.config.oauth_coordination,

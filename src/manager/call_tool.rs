@@ -43,7 +43,7 @@ impl Manager {
         call: ServerCall<'_>,
         task: &mut TaskCall,
     ) -> Result<Box<RawValue>> {
-        let is_tool_call = call.method == "tools/call";
+        let is_tool_call = matches!(call.method, "tools/call" | "tasks/result");
         let read = |answer: Box<RawValue>| {
             let is_error = is_tool_call && is_tool_error(&answer);
             Ok((answer, is_error))

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error, Result};
+use crate::literal::push_literal;
 use crate::nesting::{self, MAX_NESTING};
 
 mod pretty;
@@ -108,7 +109,7 @@ pub fn format_content(
         let item = match item {
             Item::Text(text) => {
                 formatted.separate();
-                push_literal(&mut formatted.text, text);
+                push_literal(&mut formatted.text, text.get());
                 continue;
             }
             Item::Other(item) => item,
@@ -226,7 +227,7 @@ fn as_text(content: &[Item<'_>], max_image_bytes: usize) -> Result<ToolContent> 
         }
         let start = text.len();
         match item {
-            Item::Text(literal) => push_literal(&mut text, literal),
+            Item::Text(literal) => push_literal(&mut text, literal.get()),
             Item::Other(item) => text.push_str(&block_of(item, max_image_bytes)?),
         }
         if text.len() == start {
@@ -272,43 +273,6 @@ fn block_of(item: &Value, max_image_bytes: usize) -> Result<String> {
             indented(item)
         }
     })
-}
-
-/// Appends the text that a JSON string stands for. Half a surrogate pair becomes U+FFFD.
-fn push_literal(text: &mut String, literal: &RawValue) {
-    let literal = literal.get();
-    let mut rest = &literal[1..literal.len() - 1];
-    text.reserve(rest.len());
-    while let Some(at) = rest.find('\\') {
-        text.push_str(&rest[..at]);
-        let escape = &rest[at..];
-        let (character, length) = match escape.as_bytes().get(1) {
-            Some(b'n') => ('\n', 2),
-            Some(b't') => ('\t', 2),
-            Some(b'r') => ('\r', 2),
-            Some(b'b') => ('\u{8}', 2),
-            Some(b'f') => ('\u{c}', 2),
-            Some(b'u') => code_point(escape),
-            // A quote, a slash or a backslash stands for itself.
-            other => (other.copied().map_or('\\', char::from), 2),
-        };
-        text.push(character);
-        rest = escape.get(length..).unwrap_or_default();
-    }
-    text.push_str(rest);
-}
-
-/// The character of `\uXXXX`, or of two that are a surrogate pair, and how long they are.
-fn code_point(escape: &str) -> (char, usize) {
-    let unit = |at: usize| {
-        let digits = escape.get(at..at + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(digits, 16).ok()
-    };
-    let units = [unit(0), unit(6)].into_iter().map_while(|unit| unit);
-    match char::decode_utf16(units).next() {
-        Some(Ok(character)) => (character, 6 * character.len_utf16()),
-        _ => (char::REPLACEMENT_CHARACTER, 6),
-    }
 }
 
 fn is_remote(data: &str) -> bool {

@@ -125,6 +125,9 @@ impl Manager {
         let (slot, attempt) = self.withdraw(key, parting);
         self.tell(key, Event::Closed);
         if parting == Parting::Over {
+            if let Owner::User(id) = &key.owner {
+                self.0.kept_results.forget(id, Some(&key.server_name));
+            }
             let of_attempt = attempt.and_then(|attempt| attempt.shared.clone());
             let of_slot = slot.as_ref().map(|slot| &slot.connection.recipe.shared);
             // Whichever session it is by now.
@@ -140,6 +143,9 @@ impl Manager {
 
     /// Ends all connections of an owner, side by side.
     pub async fn disconnect_all(&self, owner: &Owner, parting: Parting) {
+        if let (Owner::User(id), Parting::Over) = (owner, parting) {
+            self.0.kept_results.forget(id, None);
+        }
         let keys: Vec<Key> = {
             let mut pool = self.0.pool.lock();
             if let Owner::User(id) = owner {

@@ -13,6 +13,9 @@ use super::state::Manager;
 use crate::cancel::until_closed;
 use crate::connection::{Event, Parting};
 
+/// The least time between two looks at all connections: thousands of users become idle one after the other.
+const PAUSE: Duration = Duration::from_millis(100);
+
 impl Manager {
     /// Starts the timer if it does not run. It ends by itself when no user has a connection.
     pub(super) fn run_idle_timer(&self, pool: &mut Pool) {
@@ -26,7 +29,7 @@ impl Manager {
                 let Some(next) = manager.disconnect_idle_users() else {
                     return;
                 };
-                let due = tokio::time::sleep_until(next);
+                let due = tokio::time::sleep_until(next.max(Instant::now() + PAUSE));
                 if until_closed(&manager.0.closing, due).await.is_err() {
                     return;
                 }

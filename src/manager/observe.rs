@@ -12,7 +12,7 @@ use super::state::Manager;
 use crate::clock::now_ms;
 use crate::connection::Parting;
 use crate::log::Logger;
-use crate::telemetry::{CLOSED, Gauges, Kind, LOST, Metrics, Operation, Started};
+use crate::telemetry::{CLOSED, Gauges, Kind, LOST, Metrics, Operation, Queued, Started};
 
 impl Manager {
     /// Counts an operation and tells the host.
@@ -39,6 +39,11 @@ impl Manager {
             let server = self.0.metrics.server(&key.server_name);
             *blocked.entry(server).or_default() += 1;
         });
+        let mut queues = BTreeMap::<_, Queued>::new();
+        self.0.turns.each(|name, queued| {
+            let server = self.0.metrics.server(name);
+            queues.entry(server).or_default().add(queued);
+        });
         Gauges {
             connections: connections
                 .into_iter()
@@ -48,6 +53,7 @@ impl Manager {
             breakers_open: open as u64,
             breakers_closed: (breakers - open) as u64,
             blocked,
+            queues,
         }
     }
 

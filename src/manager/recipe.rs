@@ -11,6 +11,8 @@ use super::watch::KeyObserver;
 use crate::clock::now_ms;
 use crate::connection::{EpochMark, LoginInUse, Recipe, SharedSession};
 use crate::error::Result;
+use crate::governance::{Guard, PinScope, Reporter, Watched};
+use crate::log::log_prefix;
 use crate::network::Policy;
 use crate::secret::Secret;
 use crate::server_config::{Context, Transport, resolve};
@@ -48,11 +50,13 @@ impl Manager {
             // Before anything is asked of the server, its authorization included.
             policy.check_url(url)?;
         }
+        let tool_rules = server.rules_of_tools(call.host)?;
+        let identity = server.config.identity(server.key.owner.user_id());
         let mut recipe = Recipe {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
-            fingerprint: call.fingerprint(server),
-            template: template(call.host, &server.config, &server.rules),
+            fingerprint: call.fingerprint(server)?,
+            template: template(call.host, &server.config, &server.rules)?,
             uses_oauth: server.config.is_oauth_server(),
             made_at: now_ms(),
             config,
@@ -74,6 +78,21 @@ impl Manager {
             publisher: call.host.publisher.clone(),
             limits: call.host.limits.clone(),
             results: self.0.results.clone(),
+            lists: self.0.lists.clone(),
+            guard: Guard::of(tool_rules.as_ref(), &server.key.server_name, || Watched {
+                reporter: Reporter {
+                    server_name: server.key.server_name.to_string(),
+                    prefix: log_prefix(server.key.owner.user_id(), &server.key.server_name),
+                    logger: call.host.logger.clone(),
+                    metrics: Arc::clone(&self.0.metrics),
+                },
+                identity: identity.clone(),
+                is_shared: server.key.owner == Owner::App,
+                scope: PinScope::of(call.host),
+                tasks: self.0.tasks.clone(),
+            }),
+            own_rules: server.config.rules.clone(),
+            identity,
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&self.0),
                 key: server.key.clone(),

@@ -11,12 +11,13 @@ use super::key::{Key, Owner};
 use super::state::Manager;
 use crate::connection::{CallOptions, Caller};
 use crate::error::{Code, Error, Result};
+use crate::governance::PinScope;
 use crate::host::{Host, Lookup, Peer, RulesOfCall};
 use crate::log::log_prefix;
 use crate::network::NetworkRules;
 use crate::secret::Secret;
 use crate::server_config::{
-    Context, Fingerprint, ServerConfig, TransportKind, fingerprint, headers_for_call,
+    Context, Fingerprint, ServerConfig, ToolRules, TransportKind, fingerprint, headers_for_call,
     headers_for_tool_call,
 };
 use crate::settings::Settings;
@@ -58,6 +59,14 @@ pub struct ServerScope {
     pub config: Arc<ServerConfig>,
     /// What connections may reach, for this call.
     pub rules: NetworkRules,
+}
+
+impl ServerScope {
+    /// What operators decide about its tools.
+    pub fn rules_of_tools(&self, host: &Host) -> Result<Option<Arc<ToolRules>>> {
+        let all = host.tool_rules()?;
+        Ok(ToolRules::effective(self.config.rules.as_ref(), all))
+    }
 }
 
 impl CallScope<'_> {
@@ -109,6 +118,7 @@ impl CallScope<'_> {
         let of_tools = self.tool_headers(server, tokens)?.map(Arc::new);
         options.tool_headers = of_tools.and_then(|headers| with_bearer(Some(headers), bearer));
         options.trace.clone_from(&self.host.trace);
+        options.pins = PinScope::of_call(self.host, server.config.rules.as_deref());
         Ok(())
     }
 
@@ -155,9 +165,14 @@ impl CallScope<'_> {
     }
 
     /// Identifies what a connection of this call is made from.
-    pub(super) fn fingerprint(&self, server: &ServerScope) -> Fingerprint {
+    pub(super) fn fingerprint(&self, server: &ServerScope) -> Result<Fingerprint> {
         let context = self.context(&server.key.owner);
-        fingerprint(&server.config, &context, &server.rules)
+        Ok(fingerprint(
+            &server.config,
+            &context,
+            &server.rules,
+            self.host.tool_rules()?.map(AsRef::as_ref),
+        ))
     }
 
     /// The config as users without a name see it, where the call may be served over it: one that a tenant or a user has
@@ -252,9 +267,13 @@ async fn check_body_fields(
 }
 
 /// Identifies a config without what calls and users fill in.
-#[must_use]
-pub fn template(host: &Host, config: &ServerConfig, rules: &NetworkRules) -> Fingerprint {
-    fingerprint(config, &Context::of_environment(&host.environment), rules)
+pub fn template(host: &Host, config: &ServerConfig, rules: &NetworkRules) -> Result<Fingerprint> {
+    Ok(fingerprint(
+        config,
+        &Context::of_environment(&host.environment),
+        rules,
+        host.tool_rules()?.map(AsRef::as_ref),
+    ))
 }
 
 /// A transport may have no place for the headers of single requests.

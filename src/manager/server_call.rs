@@ -1,6 +1,8 @@
 //! One request to a server for a caller: whose connection carries it, with which tokens, and what is done where the server
 //! refuses these (`packages/api/src/mcp/MCPManager.ts`, `callTool`).
 
+mod observed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +10,16 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::observed::Observed;
+use super::governed::NotSent;
 use super::{
-    Acquire, CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Lease, Manager,
-    Observation, ServerScope, TokenRequest,
+    Acquire, CallScope, Consent, ConsentOutcome, Credentials, Governed, HeaderTokens, Lease,
+    Manager, Observation, ServerScope, Subject, TokenRequest,
 };
 use crate::connection::{
-    CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, Recipe,
-    TaskCall, is_superseded,
+    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall, is_superseded,
 };
 use crate::error::{Error, Result};
-use crate::foreign_text::foreign_text;
 use crate::log::{Level, LogMeta, log_prefix};
 use crate::obo::TokenUse;
 use crate::server_config::ServerConfig;
@@ -29,8 +31,8 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct ServerCall<'a> {
     pub scope: CallScope<'a>,
     pub server_name: &'a str,
-    /// A config that the caller already has.
-    pub config: Option<Arc<ServerConfig>>,
+    /// A config that the caller already has, or why that cannot be used.
+    pub config: Result<Option<Arc<ServerConfig>>, Box<Error>>,
     pub method: &'a str,
     /// A tool of [`Params::Tool`] goes by the name that models know.
     pub params: Params<'a>,
@@ -50,39 +52,6 @@ pub struct ServerCall<'a> {
     /// Hears whose connection carries the request, before that is sent.
     pub carried_by: Option<&'a (dyn Fn(&Lease) + Sync)>,
     pub cancel: CancellationToken,
-}
-
-/// What shows only while a call is made.
-struct Observed {
-    request: Observation,
-    /// Users authorize with the server.
-    authorizes: bool,
-    /// Of the connection that carries it.
-    recipe: Option<Arc<Recipe>>,
-}
-
-impl Observed {
-    /// The connection that carries the request now.
-    fn carried_by<'lease>(
-        &mut self,
-        call: &ServerCall<'_>,
-        lease: &'lease Lease,
-    ) -> &'lease Connection {
-        if let Some(hears) = call.carried_by {
-            hears(lease);
-        }
-        let connection = lease.connection();
-        self.request.carried_by(connection);
-        self.recipe = Some(Arc::clone(&connection.recipe));
-        connection
-    }
-
-    /// A tool as the log has it: a server may have named it by what it was sent.
-    fn shown(&self, tool_name: &str) -> String {
-        let recipe = self.recipe.as_ref();
-        let sent = recipe.map(|recipe| recipe.sent_secrets(None, None));
-        foreign_text(tool_name, &sent.unwrap_or_default())
-    }
 }
 
 impl ServerCall<'_> {
@@ -135,13 +104,24 @@ impl Manager {
     ) -> Result<T> {
         let logger = call.scope.host.logger.clone();
         let request = (call.method, call.params);
+        let user_id = call.scope.user.and_then(|user| user.id.as_deref());
+        let subject = Subject {
+            server_name: call.server_name,
+            user_id,
+            params: call.params,
+        };
         let mut seen = Observed {
             request: Observation::begin(request, call.server_name, call.user_id(), &logger),
+            governed: Governed::of(self, call.scope.host, (call.method, subject)),
             authorizes: false,
             recipe: None,
         };
-        let given = call.config.take();
-        let answer = self.answer(&call, task, given, &mut seen).await;
+        let given = std::mem::replace(&mut call.config, Ok(None));
+        let kept = self.read_kept_result(request, call.server_name, call.user_id());
+        let answer = match kept {
+            Some(answer) => answer,
+            None => self.answer(&call, task, given, &mut seen).await,
+        };
         let outcome = answer.and_then(read);
         let is_error = matches!(outcome, Ok((_, true)));
         let outcome = outcome.map(|(result, _)| result);
@@ -156,6 +136,9 @@ impl Manager {
         let tool_name = call.tool_name().filter(|_| is_error || outcome.is_err());
         let tool_name = tool_name.map(|name| seen.shown(name));
         seen.request.end(outcome.as_ref(), is_error, self, &logger);
+        if let Some(governed) = seen.governed {
+            governed.end(outcome.as_ref().err(), is_error).await;
+        }
         if let (Some(tool_name), true) = (&tool_name, is_error) {
             logger.debug(format!(
                 "{prefix}[{tool_name}] The tool answered with an error"
@@ -175,15 +158,24 @@ impl Manager {
         outcome
     }
 
+    /// What the server calls the tool, where that is not what the caller does.
+    fn wire_name_of(&self, lease: &Lease, params: Params<'_>) -> Option<String> {
+        match params {
+            Params::Tool { name, .. } => self.wire_name(&lease.connection().recipe, name),
+            _ => None,
+        }
+    }
+
     async fn answer(
         &self,
         call: &ServerCall<'_>,
         task: &mut TaskCall,
-        given: Option<Arc<ServerConfig>>,
-        seen: &mut Observed,
+        given: Result<Option<Arc<ServerConfig>>, Box<Error>>,
+        seen: &mut Observed<'_>,
     ) -> Result<Box<RawValue>> {
         let (scope, name) = (&call.scope, call.server_name);
-        let server = self.server(scope, name, given, &call.cancel).await?;
+        let server = self.server(scope, name, given?, &call.cancel).await?;
+        seen.stands_under(&server, scope.host, call.user_id())?;
         if call.requires_user_vars {
             scope.check_user_vars(&server)?;
         }
@@ -197,7 +189,6 @@ impl Manager {
         let (request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
         seen.request.goes_over(kind);
         seen.authorizes = server.config.runs_oauth_flow();
-        let tool_name = call.tool_name();
         let obo = call.token_request(self, &server);
         let token = self.call_token(scope, &server, obo).await?;
         request.go_on_with(self, token.as_ref())?;
@@ -225,14 +216,8 @@ impl Manager {
             access: token.as_ref(),
         };
         scope.set_headers(&server, tokens, &mut options)?;
-        let wire_name = match call.params {
-            Params::Tool { name, .. } => self.wire_name(&lease.connection().recipe, name),
-            _ => None,
-        };
-        let params = match (call.params, &wire_name) {
-            (Params::Tool { arguments, .. }, Some(name)) => Params::Tool { name, arguments },
-            (params, _) => params,
-        };
+        let wire_name = self.wire_name_of(&lease, call.params);
+        let params = named(call.params, wire_name.as_deref());
         let mut credentials = Credentials {
             scope,
             server: &server,
@@ -253,21 +238,29 @@ impl Manager {
                     }
                 }
             }
-            let connection = seen.carried_by(call, &lease);
+            let connection = seen.carried_by(call.carried_by, &lease);
             let answer = async {
                 if let Params::Tool { name: tool, .. } = params {
                     self.refuse_hidden(connection, tool, &options).await?;
                 }
-                if tool_name.is_some() {
-                    return connection.call_tool(params, &options, task).await;
+                if let Some(governed) = &mut seen.governed {
+                    return governed.call(params, connection, task, &options).await;
                 }
                 let sent = connection.request_whole(call.method, params, &options);
                 sent.await
             };
             let error = match answer.await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return seen.given(answer, &options).await,
                 Err(error) => error,
             };
+            match seen.not_sent() {
+                Some(NotSent::Refused) => return Err(error),
+                Some(NotSent::Outlived) => {
+                    lease = connecting.lease(None).await?;
+                    continue;
+                }
+                None => {}
+            }
             let error = match task.try_again(error, &options).await {
                 Ok(()) => continue,
                 Err(error) => error,
@@ -280,6 +273,14 @@ impl Manager {
             }
             lease = connecting.another(lease, error).await?;
         }
+    }
+}
+
+/// The params of a call, with the server's own name of the tool where that is another.
+fn named<'a>(params: Params<'a>, wire_name: Option<&'a str>) -> Params<'a> {
+    match (params, wire_name) {
+        (Params::Tool { arguments, .. }, Some(name)) => Params::Tool { name, arguments },
+        (params, _) => params,
     }
 }
 

@@ -20,9 +20,11 @@ use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
 use crate::cancel::{until_cancelled, until_closed};
-use crate::connection::{Breakers, Event, Known, Parting, ResultCache, Sharing};
+use crate::connection::{Breakers, Event, Known, KnownLists, Parting, ResultCache, Sharing};
 use crate::error::Result;
 use crate::flights::Flights;
+use crate::governance::overflow::KeptResults;
+use crate::governance::{SharedCalls, Turns};
 use crate::grants::{AuthorizationServers, Enterprise, Grants};
 use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
@@ -36,6 +38,10 @@ use crate::transport::stdio::Children;
 
 /// Servers of which something is remembered.
 const KNOWN_SERVERS: usize = 10_000;
+/// Tasks of which the tool is remembered.
+const KNOWN_TASKS: usize = 10_000;
+/// How long a runtime that closes waits for the audit of calls: for as long as the host has, for the tenant and the record.
+const AUDIT_LIMIT: Duration = Duration::from_secs(8);
 
 /// All connections of one runtime. Cheap to clone.
 #[derive(Clone)]
@@ -45,10 +51,16 @@ pub struct Manager(pub(super) Arc<Inner>);
 pub struct WeakManager(Weak<Inner>);
 
 impl WeakManager {
+    /// The manager, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Manager> {
+        self.0.upgrade().map(Manager)
+    }
+
     /// [`Manager::abandon`], if the manager is still there.
     pub fn abandon(&self) {
-        if let Some(inner) = self.0.upgrade() {
-            Manager(inner).abandon();
+        if let Some(manager) = self.upgrade() {
+            manager.abandon();
         }
     }
 }
@@ -64,14 +76,20 @@ pub(super) struct Inner {
     pub(super) clearing: Flights<String, ()>,
     /// Whether the host's `limits` answer.
     pub(super) limits: Arc<Standing>,
+    /// Limits of calls that processes share.
+    pub(super) shared_calls: SharedCalls,
     /// By server.
     pub(super) failures: LruMap<Arc<str>, Failure>,
     /// By endpoint.
     pub(super) known: LruMap<String, Known>,
     /// Results that servers say are still valid.
     pub(super) results: ResultCache,
+    /// Lists of tools that were read before.
+    pub(super) lists: KnownLists,
     /// Of the connection made last. Most are made under the same rules, and share them.
     pub(super) policy: Mutex<Option<Policy>>,
+    /// Those too large to be given whole.
+    pub(super) kept_results: Arc<KeptResults>,
     pub(super) oauth: OAuth,
     pub(super) obo: Obo,
     pub(super) enterprise: Enterprise,
@@ -80,7 +98,11 @@ pub(super) struct Inner {
     /// There were any.
     pub(super) has_wire_names: AtomicBool,
     pub(super) hidden_tools: HiddenTools,
+    /// Which tools the tasks are of that callers ask about by hand.
+    pub(super) task_tools: LruMap<String, String>,
     pub(super) metrics: Arc<Metrics>,
+    /// Of calls to servers with limits.
+    pub(super) turns: Arc<Turns>,
     /// The last number that a request was given.
     pub(super) requests: AtomicU64,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
@@ -88,6 +110,8 @@ pub(super) struct Inner {
     pub(super) closing: CancellationToken,
     /// Calls of JavaScript that have not ended. No more are taken once it is closed.
     pub(super) calls: TaskTracker,
+    /// Calls whose end the audit has not heard of.
+    pub(super) audits: TaskTracker,
     pub(super) keep_connections: bool,
     pub(super) sharing: Arc<Sharing>,
     /// Others are to go on with the sessions of those who are done with them.
@@ -115,6 +139,7 @@ impl Manager {
         let http = HttpClient::traced(tracer);
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let limits = Arc::new(Standing::new("limits"));
         let exchanged = ExchangedTokens::new(tasks.clone(), closing.clone(), Arc::clone(&metrics));
         Self(Arc::new(Inner {
             sharing: Arc::new(Sharing::new(
@@ -133,23 +158,34 @@ impl Manager {
             http,
             children: Children::default(),
             policy: Mutex::default(),
+            kept_results: Arc::default(),
             pool: Mutex::default(),
             replacing: KeyedLock::default(),
             breakers: Breakers::default(),
             clearing: Flights::new(tasks.clone(), "Internal error while clearing a breaker"),
-            limits: Arc::new(Standing::new("limits")),
+            shared_calls: SharedCalls::new(
+                Arc::clone(&limits),
+                tasks.clone(),
+                closing.clone(),
+                runtime.clone(),
+            ),
+            limits,
             failures: LruMap::new(KNOWN_SERVERS),
             known: LruMap::new(KNOWN_SERVERS),
             results: ResultCache::default(),
+            lists: KnownLists::default(),
             tool_names: LruMap::new(KNOWN_SERVERS),
             has_wire_names: AtomicBool::new(false),
             hidden_tools: HiddenTools::new(KNOWN_SERVERS),
+            task_tools: LruMap::new(KNOWN_TASKS),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
+            turns: Turns::new(closing.clone()),
             requests: AtomicU64::default(),
             tasks,
             closing,
             calls: TaskTracker::new(),
+            audits: TaskTracker::new(),
             keep_connections,
             runtime,
             refreshing: Mutex::default(),
@@ -248,6 +284,9 @@ impl Manager {
         // Also those that somebody still uses: their requests end with the runtime.
         let ending = open.iter().map(|slot| self.end(slot, Parting::Left));
         futures::future::join_all(ending).await;
+        self.0.audits.close();
+        let _ = timeout(AUDIT_LIMIT, self.0.audits.wait()).await;
+        self.0.kept_results.clear();
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.http.close().await;

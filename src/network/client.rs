@@ -4,14 +4,21 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST};
-use http::{HeaderValue, Method};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, USER_AGENT,
+};
+use http::{HeaderValue, Method, Uri};
+use http_body_util::Full;
+use hyper_util::client::legacy::ResponseFuture;
 use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Host, Position, Url};
 
-use super::client_key::{ClientKey, OwnTls};
+use super::client_key::{ClientKey, OwnTls, Sender};
 use super::coding::OFFERED;
-use super::failure::{is_dropped, request_failure, sanitize_url};
+use super::connector::AGENT;
+use super::failure::{is_dropped, is_unread, request_failure, sanitize_url};
+use super::of_url;
 use super::policy::{Hop, Policy, Route};
 use super::proxy::ProxyUrl;
 use super::redirect::{MAX_REDIRECTS, redirect_target, too_many_redirects};
@@ -26,26 +33,32 @@ use crate::trace::{Exchange, Tracer};
 
 const MAX_CLIENTS: usize = 256;
 const SOCKETS_CLOSE: Duration = Duration::from_millis(50);
-/// How many headers `reqwest` and hyper add to those of a request, at most.
-const ADDED_HEADERS: usize = 4;
+/// How many sessions are ended at the same time. Each takes a socket, and a runtime that closes may have thousands.
+const ENDING: usize = 256;
+/// How many headers are added here and by hyper to those of a request, mostly.
+const ADDED_HEADERS: usize = 5;
+/// How often a request is sent again that a server has not looked at.
+const UNREAD_REPEATS: usize = 2;
 
 /// The HTTP client of a runtime; clones share their connections.
 ///
-/// A `reqwest::Client` resolves names without knowing port or policy, so there is one for each combination that
-/// matters. Connection pools divide by host and port anyway, so nothing is shared less for it.
+/// A [`Sender`] resolves names without knowing port or policy, so there is one for each combination that matters.
+/// Connection pools divide by host and port anyway, so nothing is shared less for it.
 #[derive(Clone)]
 pub struct HttpClient {
     clients: Arc<LruMap<ClientKey, Arc<Pooled>>>,
     /// One is made at a time: all that wait for the first want the same mostly.
     making: Arc<Mutex<()>>,
+    /// See [`Self::turn_to_end`].
+    ending: Arc<Semaphore>,
     tracer: Tracer,
 }
 
 /// A client that can be taken back from those who are about to use it.
-struct Pooled(Mutex<Option<reqwest::Client>>);
+struct Pooled(Mutex<Option<Sender>>);
 
 impl Pooled {
-    fn client(&self) -> Result<reqwest::Client> {
+    fn client(&self) -> Result<Sender> {
         self.0.lock().clone().ok_or_else(Error::closed)
     }
 }
@@ -68,6 +81,7 @@ impl HttpClient {
         Self {
             clients: Arc::new(LruMap::new(MAX_CLIENTS)),
             making: Arc::default(),
+            ending: Arc::new(Semaphore::new(ENDING)),
             tracer,
         }
     }
@@ -76,6 +90,11 @@ impl HttpClient {
     #[must_use]
     pub fn tracer(&self) -> &Tracer {
         &self.tracer
+    }
+
+    /// Held while the request is under way that ends a session. The caller bounds the wait.
+    pub async fn turn_to_end(&self) -> Option<SemaphorePermit<'_>> {
+        self.ending.acquire().await.ok()
     }
 
     /// Drops all clients, and with them their idle connections.
@@ -167,8 +186,10 @@ impl HttpClient {
             .map_or(Cow::Borrowed(url), |own| own.target(url));
         let key = ClientKey::new(policy, route, request, url, own.clone());
         let client = self.client(key).await?;
+        let outgoing = Outgoing::new(request, route, url, &target)?;
         let identity = own.as_ref().and_then(OwnTls::identity);
         let mut repeats = usize::from(request.is_repeatable);
+        let mut unread_repeats = UNREAD_REPEATS;
         let mut may_learn_nonce = true;
         loop {
             let proof = request.proof.as_deref();
@@ -182,21 +203,8 @@ impl HttpClient {
             let failure =
                 |error| request_failure(error, url, takes_name, identity, proxy, is_stranger);
             let mut trace = Exchange::begin(request.trace.as_ref());
-            match transmit(
-                &client,
-                request,
-                (&target, url),
-                header,
-                trace.as_deref_mut(),
-            )
-            .await
-            {
-                Err(error) if repeats > 0 && is_dropped(&error) => {
-                    if let Some(trace) = &mut trace {
-                        trace.failed(&failure(&error));
-                    }
-                    repeats -= 1;
-                }
+            let sent = outgoing.send(&client, header, trace.as_deref_mut());
+            match sent.await {
                 Ok(response) => {
                     identity.inspect(|identity| identity.taken());
                     let mut response = Response::new(response, url, request.timeout);
@@ -214,17 +222,27 @@ impl HttpClient {
                     return Ok(response);
                 }
                 Err(error) => {
+                    let is_unread = is_unread(&error);
+                    let left = if is_unread {
+                        &mut unread_repeats
+                    } else {
+                        &mut repeats
+                    };
+                    let is_repeated = *left > 0 && (is_unread || is_dropped(&error));
                     let error = failure(&error);
                     if let Some(trace) = &mut trace {
                         trace.failed(&error);
                     }
-                    return Err(error);
+                    if !is_repeated {
+                        return Err(error);
+                    }
+                    *left -= 1;
                 }
             }
         }
     }
 
-    async fn client(&self, key: ClientKey) -> Result<reqwest::Client> {
+    async fn client(&self, key: ClientKey) -> Result<Sender> {
         if let Some(pooled) = self.clients.get(&key) {
             return pooled.client();
         }
@@ -245,51 +263,102 @@ impl HttpClient {
     }
 }
 
-/// `target` is where TLS takes the request, `url` what it is for.
-async fn transmit(
-    client: &reqwest::Client,
-    request: &Request,
-    (target, url): (&Url, &Url),
-    proof: Option<HeaderValue>,
-    trace: Option<&mut Exchange>,
-) -> reqwest::Result<reqwest::Response> {
-    // Makes a header of a user and password in the URL, and takes them out of it.
-    let mut sent = client
-        .request(request.method.clone(), target.clone())
-        .build()?;
-    let of_url = std::mem::replace(sent.headers_mut(), request.headers.clone());
-    let headers = sent.headers_mut();
-    // Room for those, and for what the client adds.
-    headers.reserve(of_url.len() + ADDED_HEADERS);
-    for (name, value) in &of_url {
-        headers.entry(name).or_insert_with(|| value.clone());
-    }
-    if target.host() != url.host()
-        && let Ok(host) = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
-    {
-        headers.entry(HOST).or_insert(host);
-    }
-    if !request.http1_only {
-        headers.entry(ACCEPT_ENCODING).or_insert(OFFERED);
-    }
-    if let Some(proof) = proof {
-        headers.insert(dpop::HEADER, proof);
-    }
-    if !request.body.is_empty() {
-        *sent.body_mut() = Some(request.body.clone().into());
-    } else if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
-        // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
-        sent.headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
-    if let Some(trace) = trace {
-        let target = (&request.method, url);
-        trace.request(
+/// A request as it is sent: `target` is where TLS takes it, `url` what it is for.
+struct Outgoing<'a> {
+    request: &'a Request,
+    url: &'a Url,
+    target: &'a Url,
+    uri: Uri,
+    /// Of the target's user and password.
+    authorization: Option<HeaderValue>,
+    proxy_authorization: Option<HeaderValue>,
+}
+
+impl<'a> Outgoing<'a> {
+    fn new(request: &'a Request, route: &Route, url: &'a Url, target: &'a Url) -> Result<Self> {
+        let uri = of_url::uri(target).map_err(|_| {
+            let url = sanitize_url(url);
+            Error::invalid_config(format!("{url} is no address that HTTP can name"))
+        })?;
+        let proxy = route.proxy.as_ref();
+        Ok(Self {
+            request,
+            url,
             target,
-            sent.headers(),
-            &request.secret_headers,
-            &request.body,
-        );
+            uri,
+            authorization: of_url::authorization(target),
+            proxy_authorization: proxy.and_then(|proxy| proxy.authorization(url)),
+        })
     }
-    client.execute(sent).await
+
+    /// The sender's own future, so that none of what is put together here is within that of a call.
+    fn send(
+        &self,
+        sender: &Sender,
+        proof: Option<HeaderValue>,
+        trace: Option<&mut Exchange>,
+    ) -> ResponseFuture {
+        let request = self.request;
+        let mut headers = request.headers.clone();
+        headers.reserve(ADDED_HEADERS);
+        if let Some(authorization) = &self.authorization {
+            let entry = headers.entry(AUTHORIZATION);
+            entry.or_insert_with(|| authorization.clone());
+        }
+        if self.target.host() != self.url.host()
+            && let Ok(host) =
+                HeaderValue::from_str(&self.url[Position::BeforeHost..Position::AfterPort])
+        {
+            headers.entry(HOST).or_insert(host);
+        }
+        if !request.http1_only {
+            headers.entry(ACCEPT_ENCODING).or_insert(OFFERED);
+        }
+        if let Some(proof) = proof {
+            headers.insert(dpop::HEADER, proof);
+        }
+        if request.body.is_empty()
+            && matches!(request.method, Method::POST | Method::PUT | Method::PATCH)
+        {
+            // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        if let Some(trace) = trace {
+            let target = (&request.method, self.url);
+            trace.request(target, &headers, &request.secret_headers, &request.body);
+        }
+        let accepted = HeaderValue::from_static("*/*");
+        headers.entry(ACCEPT).or_insert(accepted);
+        // Some services, GitHub's among them, refuse requests without one.
+        headers.entry(USER_AGENT).or_insert(AGENT);
+        if let Some(authorization) = &self.proxy_authorization {
+            let entry = headers.entry(PROXY_AUTHORIZATION);
+            entry.or_insert_with(|| authorization.clone());
+        }
+        let mut sent = http::Request::new(Full::new(request.body.clone()));
+        *sent.method_mut() = request.method.clone();
+        *sent.uri_mut() = self.uri.clone();
+        *sent.headers_mut() = headers;
+        sender.request(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_so_many_sessions_end_at_the_same_time() {
+        let (http, other) = (HttpClient::new(), HttpClient::new());
+        let mut turns = Vec::new();
+        for _ in 0..ENDING {
+            turns.push(http.turn_to_end().await.unwrap());
+        }
+        let late = http.clone();
+        let waiting = tokio::time::timeout(Duration::from_secs(5), late.turn_to_end());
+        assert!(waiting.await.is_err());
+        assert!(other.turn_to_end().await.is_some(), "of another runtime");
+        turns.pop();
+        assert!(late.turn_to_end().await.is_some());
+    }
 }

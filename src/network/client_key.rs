@@ -4,8 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::{Host, Url};
 
+use super::connector::Connector;
 use super::policy::{Policy, Route};
 use super::proxy::ProxyUrl;
 use super::request::Request;
@@ -13,13 +18,17 @@ use super::resolver::JudgingResolver;
 use super::rule::AddressRule;
 use super::tls::{self, TlsSettings};
 use super::tls_files::{Identity, Material};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 
-/// Name resolution, TCP, proxy and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const POOL_IDLE: Duration = Duration::from_secs(90);
+/// How often the other side of an HTTP/2 connection in use is asked whether it is still there, and how long it has for the
+/// answer. Everybody's requests go over that connection, also new ones, and the system's own probes may be answered by
+/// something in between.
+const PING: Duration = Duration::from_secs(15);
+const PONG: Duration = Duration::from_secs(30);
 
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+/// Sends requests over connections that it keeps.
+pub(super) type Sender = Client<Connector, Full<Bytes>>;
 
 /// The server's own TLS, at one URL.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -61,7 +70,7 @@ impl OwnTls {
     }
 }
 
-/// What connections of one `reqwest::Client` have in common.
+/// What connections of one [`Sender`] have in common.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ClientKey {
     rule: AddressRule,
@@ -105,7 +114,7 @@ impl ClientKey {
         }
     }
 
-    pub fn build(&self) -> Result<reqwest::Client> {
+    pub fn build(&self) -> Result<Sender> {
         let mut tls = match &self.tls {
             Some(settings) => {
                 settings.client_config(self.own.as_ref().map(|own| &*own.material))?
@@ -117,38 +126,20 @@ impl ClientKey {
         } else {
             vec![b"h2".to_vec(), b"http/1.1".to_vec()]
         };
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            // Keeps reqwest from reading proxy variables itself.
-            .no_proxy()
-            // Some services, GitHub's among them, refuse requests without one.
-            .user_agent(USER_AGENT)
-            .dns_resolver(Arc::new(JudgingResolver {
-                rule: self.rule.clone(),
-                port: self.port,
-                host: self
-                    .own
-                    .as_ref()
-                    .and_then(|own| own.behind.clone())
-                    .map(|(_, host)| host),
-            }))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE)
-            .tcp_nodelay(true);
-        if self.http1_only {
-            builder = builder.http1_only();
-        }
-        if self.http1_only || self.tls.is_none() {
-            // Only over HTTP/2 can a server say that it has left a request unread, for which the client keeps a copy of each.
-            builder = builder.retry(reqwest::retry::never().max_retries_per_request(0));
-        }
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.to_proxy()?);
-        }
-        builder
-            .build()
-            .map_err(|_| Error::new(Code::Internal, "The HTTP client cannot be set up"))
+        let behind = self.own.as_ref().and_then(|own| own.behind.clone());
+        let resolver = JudgingResolver {
+            rule: self.rule.clone(),
+            port: self.port,
+            host: behind.map(|(_, host)| host),
+        };
+        let connector = Connector::new(resolver, tls, self.proxy.as_ref())?;
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.timer(TokioTimer::new());
+        builder.pool_timer(TokioTimer::new());
+        builder.pool_idle_timeout(POOL_IDLE);
+        builder.http2_keep_alive_interval(PING);
+        builder.http2_keep_alive_timeout(PONG);
+        Ok(builder.build(connector))
     }
 }
 
@@ -158,6 +149,7 @@ mod tests {
 
     use super::super::failure::request_failure;
     use super::*;
+    use crate::error::Code;
 
     /// The names that a URL check refuses without resolving would hide what the resolver does.
     #[tokio::test]
@@ -173,9 +165,10 @@ mod tests {
             own: None,
         };
         let url = Url::parse(&format!("http://localhost:{port}/")).unwrap();
-        let request = key.build().unwrap().get(url.clone());
-        let request = request.timeout(Duration::from_secs(5));
-        let error = request.send().await.unwrap_err();
+        let sender = key.build().unwrap();
+        let sent = sender.get(url.as_str().parse().unwrap());
+        let sent = tokio::time::timeout(Duration::from_secs(5), sent).await;
+        let error = sent.unwrap().unwrap_err();
         let error = request_failure(&error, &url, true, None, None, true);
         assert_eq!(error.code, Code::AddressNotAllowed);
         assert!(

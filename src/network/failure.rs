@@ -1,8 +1,9 @@
-//! From reqwest's errors to the crate's.
+//! From the HTTP client's errors to the crate's.
 
 use std::error::Error as StdError;
 use std::io;
 
+use hyper_util::client::legacy::Error as SendError;
 use url::Url;
 
 use super::tls_failure;
@@ -24,7 +25,7 @@ pub fn sanitize_url(url: &Url) -> String {
 /// A request that got no answer. `takes_server_name`: as of [`Route`](super::policy::Route); `identity` is what the server
 /// was offered, `proxy` what the request was to take; of a stranger nothing is known yet, not even that it speaks HTTP.
 pub(super) fn request_failure(
-    error: &reqwest::Error,
+    error: &SendError,
     url: &Url,
     takes_server_name: bool,
     identity: Option<&Identity>,
@@ -44,7 +45,7 @@ pub(super) fn request_failure(
         target.push_str(" through the proxy ");
         target.push_str(proxy);
     }
-    if error.is_timeout() {
+    if error.is_connect() && is_timeout(error) {
         return Error::timeout(format!("Connecting to {target} timed out"));
     }
     let tls = find::<rustls::Error>(error);
@@ -84,8 +85,18 @@ pub(super) fn request_failure(
     Error::new(code, message).with_retryable(!is_final)
 }
 
+/// Whether the other side, or the system, was waited for too long.
+fn is_timeout(error: &SendError) -> bool {
+    chain(error).any(|error| {
+        let io = error.downcast_ref::<io::Error>();
+        let http = error.downcast_ref::<hyper::Error>();
+        io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
+            || http.is_some_and(hyper::Error::is_timeout)
+    })
+}
+
 /// Whether no connection came about, be it with a proxy.
-fn is_unreached(error: &reqwest::Error) -> bool {
+fn is_unreached(error: &SendError) -> bool {
     find::<io::Error>(error).is_some_and(|error| {
         matches!(
             error.kind(),
@@ -98,12 +109,12 @@ fn is_unreached(error: &reqwest::Error) -> bool {
 }
 
 /// Whether nothing was answered, or what is not HTTP: a port that speaks TLS does either.
-fn is_no_http(error: &reqwest::Error) -> bool {
+fn is_no_http(error: &SendError) -> bool {
     find::<hyper::Error>(error).is_some_and(|it| it.is_parse() || it.is_incomplete_message())
 }
 
 /// Whether the connection was closed before anything of an answer came.
-pub(super) fn is_dropped(error: &reqwest::Error) -> bool {
+pub(super) fn is_dropped(error: &SendError) -> bool {
     let closed = |error: &io::Error| {
         matches!(
             error.kind(),
@@ -115,13 +126,23 @@ pub(super) fn is_dropped(error: &reqwest::Error) -> bool {
         )
     };
     !error.is_connect()
-        && !error.is_timeout()
+        && !is_timeout(error)
         && (find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
             || find::<io::Error>(error).is_some_and(closed))
 }
 
+/// Whether the server says that it has not looked at the request, as only HTTP/2 lets it (RFC 9113, section 8.7).
+pub(super) fn is_unread(error: &SendError) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| {
+        let reason = error.reason();
+        let is_leaving = error.is_go_away() && reason == Some(h2::Reason::NO_ERROR);
+        let is_refused = error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (is_leaving || is_refused)
+    })
+}
+
 /// An answer whose body broke off.
-pub(super) fn body_failure(error: &reqwest::Error, url: &Url) -> Error {
+pub(super) fn body_failure(error: &hyper::Error, url: &Url) -> Error {
     Error::new(
         Code::ConnectionLost,
         format!(
@@ -132,8 +153,8 @@ pub(super) fn body_failure(error: &reqwest::Error, url: &Url) -> Error {
     )
 }
 
-/// One phrase. Only the innermost cause is told: reqwest's own layers print the whole URL.
-fn cause(error: &reqwest::Error) -> String {
+/// One phrase. Only the innermost cause is told: what is around it says no more.
+fn cause(error: &(dyn StdError + 'static)) -> String {
     if let Some(tls) = find::<rustls::Error>(error) {
         return tls_failure::in_words(tls, false);
     }
@@ -151,10 +172,7 @@ fn cause(error: &reqwest::Error) -> String {
     if let Some(phrase) = phrase {
         return phrase.to_owned();
     }
-    let innermost = chain(error).last();
-    innermost
-        .filter(|innermost| !innermost.is::<reqwest::Error>())
-        .map_or_else(|| "no details".to_owned(), ToString::to_string)
+    chain(error).last().unwrap_or(error).to_string()
 }
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {

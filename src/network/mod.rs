@@ -9,6 +9,7 @@ mod allowlist;
 mod client;
 mod client_key;
 mod coding;
+mod connector;
 mod exemption;
 mod explanation;
 mod failure;
@@ -16,6 +17,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod no_proxy;
+mod of_url;
 mod policy;
 mod proxy;
 mod redirect;

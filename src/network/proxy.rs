@@ -1,12 +1,23 @@
 //! Which proxy a request takes.
 
+use http::{HeaderValue, Uri};
 use url::Url;
 
 use super::failure::sanitize_url;
 use super::no_proxy::NoProxy;
+use super::of_url::{self, Credentials};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
+
+/// Where nothing else is said (RFC 1928).
+const SOCKS_PORT: u16 = 1080;
+
+/// What a proxy is asked, and who asks it.
+pub(super) enum Way {
+    Http(Uri, Option<HeaderValue>),
+    Socks(Uri, Option<Credentials>),
+}
 
 /// A proxy's URL, which may hold credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,9 +58,27 @@ impl ProxyUrl {
             .to_owned()
     }
 
-    pub fn to_proxy(&self) -> Result<reqwest::Proxy> {
-        reqwest::Proxy::all(self.0.expose().clone())
-            .map_err(|_| Error::invalid_config("The proxy URL cannot be used"))
+    pub fn way(&self) -> Result<Way> {
+        let mut url = self.0.expose().clone();
+        let is_socks = url.scheme() == "socks5h";
+        if is_socks && url.port().is_none() {
+            // Fails for no URL with a host.
+            let _ = url.set_port(Some(SOCKS_PORT));
+        }
+        let uri =
+            of_url::uri(&url).map_err(|_| Error::invalid_config("The proxy URL cannot be used"))?;
+        Ok(if is_socks {
+            Way::Socks(uri, of_url::credentials(&url))
+        } else {
+            Way::Http(uri, of_url::authorization(&url))
+        })
+    }
+
+    /// What a proxy is told with each request that it passes on itself, whose URL is no secret from it.
+    pub fn authorization(&self, url: &Url) -> Option<HeaderValue> {
+        let proxy = self.0.expose();
+        let passes_on = url.scheme() == "http" && proxy.scheme() != "socks5h";
+        passes_on.then(|| of_url::authorization(proxy)).flatten()
     }
 }
 

@@ -1,16 +1,20 @@
 //! Name resolution that refuses addresses a policy does not permit.
 
 use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use futures::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
 use url::Host;
 
 use super::rule::AddressRule;
 use crate::blocking::blocking;
 use crate::error::{Code, Error, Result};
 
-/// The resolver of one `reqwest::Client`. `Resolve` is told a name only, so the port (which exemptions depend on) is
-/// fixed when the client is made.
+/// The resolver of one client. It is told a name only, so the port (which exemptions depend on) is fixed when the client is
+/// made.
+#[derive(Clone)]
 pub(super) struct JudgingResolver {
     pub rule: AddressRule,
     pub port: u16,
@@ -18,8 +22,16 @@ pub(super) struct JudgingResolver {
     pub host: Option<Host>,
 }
 
-impl Resolve for JudgingResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for JudgingResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let rule = self.rule.clone();
         let port = self.port;
         let host = self.host.clone();
@@ -33,7 +45,7 @@ impl Resolve for JudgingResolver {
             };
             // Port 0 asks the connector for the URL's own port.
             let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
-            Ok(Box::new(addresses) as Addrs)
+            Ok(addresses.collect::<Vec<_>>().into_iter())
         })
     }
 }

@@ -8,11 +8,15 @@ use futures::future;
 use futures::stream::{self, Stream, StreamExt};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
 use super::coding::{self, Coding, codings};
 use super::failure::{body_failure, sanitize_url};
+use super::of_url;
 use crate::dpop;
 use crate::error::{Code, Error, Result};
 use crate::trace::Exchange;
@@ -24,11 +28,11 @@ const SOON: Duration = Duration::from_millis(500);
 pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// Where the answer came from, after redirects.
+    /// Where the answer came from, after redirects, without user and password.
     pub url: Url,
     /// Why a resource refuses the request's proof, where that has nothing to do with its token.
     pub refused_proof: Option<&'static str>,
-    inner: reqwest::Response,
+    inner: http::Response<Incoming>,
     timeout: Option<Duration>,
     /// How the body is coded; the name of a coding that is not known.
     codings: Result<Vec<Coding>, String>,
@@ -38,20 +42,21 @@ pub struct Response {
 
 impl Response {
     /// `url` is what was asked for, under the name that the caller knows it by.
-    pub(super) fn new(mut inner: reqwest::Response, url: &Url, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(
+        mut inner: http::Response<Incoming>,
+        url: &Url,
+        timeout: Option<Duration>,
+    ) -> Self {
         let mut headers = std::mem::take(inner.headers_mut());
         let codings = codings(&headers);
         if headers.remove(CONTENT_ENCODING).is_some() && codings != Ok(Vec::new()) {
             // That of the coded body.
             headers.remove(CONTENT_LENGTH);
         }
-        let mut answered = inner.url().clone();
-        // Fails for no URL that was asked.
-        let _ = answered.set_host(url.host_str());
         Self {
             status: inner.status(),
             headers,
-            url: answered,
+            url: of_url::bare(url).into_owned(),
             refused_proof: None,
             inner,
             timeout,
@@ -109,7 +114,7 @@ impl Response {
         };
         let exceeds =
             |size: u64| limit != 0 && u64::try_from(limit).is_ok_and(|limit| size > limit);
-        if self.codings == Ok(Vec::new()) && self.inner.content_length().is_some_and(exceeds) {
+        if self.codings == Ok(Vec::new()) && self.inner.size_hint().exact().is_some_and(exceeds) {
             return Err(too_large());
         }
         let mut body = BytesMut::new();
@@ -140,7 +145,7 @@ impl Response {
         } else {
             sanitize_url(&url)
         };
-        let chunks = self.inner.bytes_stream();
+        let chunks = self.inner.into_body().into_data_stream();
         let chunks = chunks.map(move |chunk| chunk.map_err(|error| body_failure(&error, &url)));
         let chunks = coding::decoded(chunks.boxed(), &codings, move |error| {
             coding::undecodable(&shown, error)
@@ -192,7 +197,8 @@ impl Response {
             return Err(refused());
         }
         let refused = refused();
-        self.inner.upgrade().await.map_err(|_| refused)
+        let upgraded = hyper::upgrade::on(self.inner).await;
+        upgraded.map(TokioIo::new).map_err(|_| refused)
     }
 }
 

@@ -3,21 +3,20 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use url::{Host, Origin, Url};
 
 use super::proxy::ProxyUrl;
 use super::request::wire_url;
-use super::tls_files::{Material, Stamp, stamps};
+use super::tls_files::{Material, stamps};
 use super::tls_options::{TlsOptions, TlsSource};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
+use crate::file_stamp::{FileStamp, LOOK_AGAIN};
 use crate::lru_map::LruMap;
 
-/// How often it is looked whether files have changed.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Servers whose files are remembered.
 const MOST_SERVERS: usize = 256;
 
@@ -42,7 +41,7 @@ struct Settings {
 struct State {
     /// What was read last without a fault.
     material: Option<Arc<Material>>,
-    stamps: [Option<Stamp>; 3],
+    stamps: [Option<FileStamp>; 3],
     looked_at: Option<Instant>,
     /// Whether somebody looks at them now.
     is_looking: bool,
@@ -164,7 +163,7 @@ impl State {
     fn looked(
         &mut self,
         read: Result<Arc<Material>>,
-        stamps: [Option<Stamp>; 3],
+        stamps: [Option<FileStamp>; 3],
     ) -> Result<Arc<Material>> {
         self.is_looking = false;
         let material = match (read, &self.material) {

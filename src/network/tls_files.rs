@@ -7,7 +7,6 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
@@ -19,6 +18,7 @@ use rustls::sign::CertifiedKey;
 use super::tls_options::{TlsOptions, TlsSource};
 use crate::digest::{Digest, Parts};
 use crate::error::{Error, Result};
+use crate::file_stamp::FileStamp;
 use crate::secret::Secret;
 use crate::secret_file::{UNSET, unread};
 
@@ -28,36 +28,12 @@ const BEGIN: &str = "-----BEGIN ";
 /// What the header of an encrypted key has, in either of its forms (RFC 7468, section 11; RFC 1421).
 const ENCRYPTED: [&str; 2] = ["-----BEGIN ENCRYPTED", "Proc-Type: 4,ENCRYPTED"];
 
-/// What a file looked like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    /// Another one where the file was replaced, as projected volumes and `rename` do.
-    inode: u64,
-}
-
 /// What the files look like now; `None` for a text, and for a file that is not there.
-pub(super) fn stamps(options: &TlsOptions) -> [Option<Stamp>; 3] {
+pub(super) fn stamps(options: &TlsOptions) -> [Option<FileStamp>; 3] {
     [&options.ca, &options.cert, &options.key].map(|source| {
         let path = source.as_ref()?.expose();
-        let metadata = (!is_pem(path)).then(|| fs::metadata(path).ok())??;
-        Some(Stamp {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-            inode: inode(&metadata),
-        })
+        (!is_pem(path)).then(|| FileStamp::of(Path::new(path)))?
     })
-}
-
-#[cfg(unix)]
-fn inode(metadata: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-const fn inode(_: &fs::Metadata) -> u64 {
-    0
 }
 
 /// Certificates and key of one server. Those of equal texts are equal.

@@ -96,7 +96,7 @@ mod tests {
             (name, HeaderValue::from_static(value))
         });
         Asking::of(&Transport::Http {
-            url: url(),
+            url: url().into(),
             headers: headers.collect(),
             kind,
             proxy: None,

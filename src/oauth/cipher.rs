@@ -1,15 +1,11 @@
 //! How `LibreChat` encrypts stored tokens (`encryptV2`, `decryptV2`): AES-CBC with PKCS #7 padding, a random IV for
 //! each value, written as `hex(iv):hex(ciphertext)`.
 
-use aes::cipher::block_padding::Pkcs7;
-use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
-use aes::{Aes128, Aes256};
+use librechat_mcp_native_store as store;
 
 use crate::error::{Code, Error, Result};
 use crate::hex;
 use crate::secret::Secret;
-
-const IV_BYTES: usize = 16;
 
 /// A key of 32 bytes, or of 16 as Web Crypto takes it too.
 #[derive(Clone)]
@@ -23,7 +19,9 @@ impl Cipher {
         let unusable = |problem: &str| {
             Error::new(
                 Code::TokenStore,
-                format!("OAuth tokens cannot be stored: CREDS_KEY {problem}"),
+                format!(
+                    "OAuth tokens cannot be stored: CREDS_KEY, or credentialsKey of the host, {problem}"
+                ),
             )
         };
         let key = key
@@ -32,22 +30,17 @@ impl Cipher {
             .ok_or_else(|| unusable("is not set"))?;
         match hex::decode(key) {
             Some(key) if matches!(key.len(), 16 | 32) => Ok(Self(Secret::new(key))),
-            _ => Err(unusable("must be 32 bytes in hex")),
+            _ => Err(unusable(
+                "must be 64 hexadecimal digits, as `openssl rand -hex 32` makes them",
+            )),
         }
     }
 
     #[must_use]
     pub fn encrypt(&self, plain: &str) -> Secret {
-        let iv: [u8; IV_BYTES] = rand::random();
-        let (key, plain) = (self.0.expose().as_slice(), plain.as_bytes());
-        let encrypted = if key.len() == 32 {
-            cbc::Encryptor::<Aes256>::new_from_slices(key, &iv)
-                .map(|cipher| cipher.encrypt_padded_vec::<Pkcs7>(plain))
-        } else {
-            cbc::Encryptor::<Aes128>::new_from_slices(key, &iv)
-                .map(|cipher| cipher.encrypt_padded_vec::<Pkcs7>(plain))
-        };
-        // The lengths were checked when the cipher was made.
+        let iv: [u8; store::IV_BYTES] = rand::random();
+        let encrypted = store::encrypt(self.0.expose(), &iv, plain.as_bytes());
+        // The length of the key was checked when the cipher was made.
         let encrypted = encrypted.unwrap_or_default();
         Secret::new(format!("{}:{}", hex::encode(&iv), hex::encode(&encrypted)))
     }
@@ -69,17 +62,8 @@ impl Cipher {
 
     fn open(&self, iv: &str, encrypted: &str) -> Option<Secret> {
         let (iv, encrypted) = (hex::decode(iv)?, hex::decode(encrypted)?);
-        let key = self.0.expose().as_slice();
-        let plain = if key.len() == 32 {
-            cbc::Decryptor::<Aes256>::new_from_slices(key, &iv)
-                .ok()?
-                .decrypt_padded_vec::<Pkcs7>(&encrypted)
-        } else {
-            cbc::Decryptor::<Aes128>::new_from_slices(key, &iv)
-                .ok()?
-                .decrypt_padded_vec::<Pkcs7>(&encrypted)
-        };
-        String::from_utf8(plain.ok()?).ok().map(Secret::new)
+        let plain = store::decrypt(self.0.expose(), &iv, &encrypted)?;
+        String::from_utf8(plain).ok().map(Secret::new)
     }
 }
 

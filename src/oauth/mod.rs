@@ -64,6 +64,7 @@ pub use asking::Asking;
 pub use authorizer::{Authorizer, Relation};
 pub use binding::{check_client_row, client_row_metadata};
 pub use challenge::BearerChallenge;
+pub use cipher::Cipher;
 pub use client_assertion::{ClientEndpoint, ClientKeys, KeyedClient};
 pub use client_auth::{AuthMethod, authenticate};
 pub use complete::{CANCELLED, Callback, Completion, Persist, Persisted};

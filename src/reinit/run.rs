@@ -21,6 +21,7 @@ use crate::user::User;
 )]
 pub struct Reinit {
     pub host: Host,
+    pub settings: Arc<Settings>,
     pub user: Option<User>,
     pub server_name: Option<String>,
     pub force_new: bool,
@@ -46,7 +47,6 @@ pub struct Reinit {
 pub(super) struct Run<'a> {
     pub(super) manager: &'a Manager,
     pub(super) call: &'a Reinit,
-    pub(super) settings: Arc<Settings>,
     pub(super) name: &'a str,
     pub(super) cancel: CancellationToken,
 }
@@ -56,7 +56,7 @@ impl Run<'_> {
         let call = self.call;
         CallScope {
             host: &call.host,
-            settings: &self.settings,
+            settings: &call.settings,
             user: call.user.as_ref(),
             user_vars: call.user_vars.as_ref(),
             body: call.request_body.as_ref(),

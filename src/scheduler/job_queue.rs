@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::sync::Mutex;
+use parking_lot::Mutex;
 
 /// Jobs in the order in which they came. While there are some, there is one [`Drain`]: whoever is given it has to bring it
 /// to the thread that runs them.

@@ -2,7 +2,6 @@
 
 mod admission;
 mod job_queue;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod text_queue;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::sync::Mutex;
+use parking_lot::Mutex;
 
 /// What waits at the most: the number of messages, and the bytes of their texts unless it is only one.
 const LONGEST: usize = 256;

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place};
 use super::process::expand_texts;
+use super::rules::ToolRules;
 use super::tls::filled_in;
 use crate::network::NetworkRules;
 
@@ -33,7 +34,7 @@ impl fmt::Debug for Fingerprint {
 
 /// Identifies what a connection is bound to: type, URL, command, arguments, environment, directory, proxy and
 /// headers, whose config it is, what it authorizes with, its own TLS (the names of files, not what they hold), what the
-/// server is told of us, and for what is remote the network rules. The server's
+/// server is told of us, which tools there are by the operator's rules, and for what is remote the network rules. The server's
 /// environment, the user's fields and variables are part of it; tokens and the chat request are not, since they change
 /// from call to call.
 #[must_use]
@@ -41,6 +42,7 @@ pub fn fingerprint(
     config: &ServerConfig,
     context: &Context<'_>,
     rules: &NetworkRules,
+    defaults: Option<&ToolRules>,
 ) -> Fingerprint {
     let expander = config.expander(context, Depth::Lasting);
     let mut hasher = DefaultHasher::new();
@@ -85,6 +87,7 @@ pub fn fingerprint(
     }
     let oauth = oauth.as_deref().map(serde_json::to_string);
     oauth.transpose().ok().hash(&mut hasher);
+    ToolRules::listing(config.rules.as_deref(), defaults).hash(&mut hasher);
     if config.command.is_none() {
         rules.hash(&mut hasher);
     }
@@ -139,6 +142,7 @@ mod tests {
                     environment: &environment,
                 },
                 &NetworkRules::default(),
+                None,
             )
         };
         assert_eq!(of("t1", "m1", "g1"), of("t2", "m2", "g2"));
@@ -159,6 +163,7 @@ mod tests {
                     ..Context::of_environment(&environment)
                 },
                 &NetworkRules::default(),
+                None,
             )
         };
         assert_eq!(of("v", "k", "u"), of("v", "k", "u"));
@@ -175,6 +180,7 @@ mod tests {
                 &config(members),
                 &Context::of_environment(&environment),
                 &NetworkRules::default(),
+                None,
             )
         };
         let fingerprints = [
@@ -198,11 +204,39 @@ mod tests {
             json!({ "tls": { "cert": "a.pem", "key": "a.pem" } }),
             json!({ "tls": { "cert": "a.pem", "key": "b.pem" } }),
             json!({ "tls": { "serverName": "a" } }),
+            json!({ "tools": { "allow": ["a"] } }),
+            json!({ "tools": { "allow": [], "deny": ["a"] } }),
+            json!({ "tools": { "deny": ["a"] } }),
+            json!({ "pinTools": "warn" }),
+            json!({ "pinTools": "block" }),
         ]
         .map(of);
         let distinct: std::collections::HashSet<_> = fingerprints.iter().collect();
         assert_eq!(distinct.len(), fingerprints.len());
         assert_eq!(of(json!({ "timeout": 1, "iconPath": "a" })), of(json!({})));
+    }
+
+    #[test]
+    fn so_do_the_rules_of_all_servers_where_a_server_has_none() {
+        let environment = Environment::default();
+        let of = |own, all| {
+            let all = ToolRules::of_settings(&members(all)).unwrap();
+            fingerprint(
+                &config(own),
+                &Context::of_environment(&environment),
+                &NetworkRules::default(),
+                all.as_deref(),
+            )
+        };
+        let deny = |glob: &str| json!({ "tools": { "deny": [glob] } });
+        assert_eq!(of(json!({}), deny("a")), of(deny("a"), json!({})));
+        assert_ne!(of(json!({}), deny("a")), of(json!({}), json!({})));
+        assert_ne!(of(json!({}), deny("a")), of(json!({}), deny("b")));
+        assert_eq!(of(deny("a"), deny("b")), of(deny("a"), json!({})));
+        // These are asked for with each call.
+        let each = json!({ "limits": { "queue": 1 }, "maxResultBytes": 2048, "overflow": "cut" });
+        assert_eq!(of(each.clone(), json!({})), of(json!({}), json!({})));
+        assert_eq!(of(json!({}), each), of(json!({}), json!({})));
     }
 
     #[test]
@@ -218,7 +252,7 @@ mod tests {
                 custom_user_vars: Some(&variables),
                 ..Context::of_environment(&environment)
             };
-            fingerprint(&config, &context, &NetworkRules::default())
+            fingerprint(&config, &context, &NetworkRules::default(), None)
         };
         assert_ne!(of(placeholder), of("{{KEY}}"));
     }
@@ -230,6 +264,7 @@ mod tests {
             &sample(),
             &Context::of_environment(&environment),
             &NetworkRules::default(),
+            None,
         );
         assert_eq!(format!("{printed:?}"), "Fingerprint(..)");
     }
@@ -243,7 +278,7 @@ mod tests {
                 allowed_domains: vec![domain.to_owned()],
                 ..NetworkRules::default()
             };
-            fingerprint(&config(members), &context, &rules)
+            fingerprint(&config(members), &context, &rules, None)
         };
         let remote = json!({ "url": "https://x/" });
         assert_ne!(of(remote.clone(), "x"), of(remote, "*.x"));
@@ -261,6 +296,7 @@ mod tests {
                 &ServerConfig::from_members(members).unwrap(),
                 &Context::of_environment(&environment),
                 &NetworkRules::default(),
+                None,
             )
         };
         let machine = |key: &str| {

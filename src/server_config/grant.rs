@@ -6,14 +6,12 @@ mod parts;
 
 use std::sync::Arc;
 
-use parts::{
-    Checked, GrantProblem, Members, is_filled, is_text, is_url, is_variable, object, present,
-    problem,
-};
+use parts::{is_filled, is_text, is_url, is_variable, object};
 use serde_json::{Map, Value};
 
 use super::header::is_authorization;
 use super::placeholders::has_placeholders;
+use super::problem::{Checked, Members, Problem, present, problem};
 use crate::error::Result;
 
 /// Members of `oauth` that only an operator may set, beyond those of the published schemas.
@@ -317,7 +315,7 @@ fn assertion(source: &Members) -> Checked {
     Ok(())
 }
 
-fn only_with(path: &[&str], grant: &str) -> GrantProblem {
+fn only_with(path: &[&str], grant: &str) -> Problem {
     problem(path, format!("is only for `oauth.grant: {grant}`"))
 }
 

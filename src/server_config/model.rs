@@ -15,6 +15,8 @@ use super::grant;
 use super::members::{Members, wrong_type};
 use super::named::Named;
 use super::placeholders::placeholders;
+use super::rules::ToolRules;
+use super::stderr::{Stderr, stderr};
 use super::tls::tls_options;
 use super::{environment, timestamp};
 use crate::error::{Error, Result};
@@ -48,19 +50,6 @@ impl TransportKind {
     pub const fn has_headers_per_request(self) -> bool {
         matches!(self, Self::StreamableHttp | Self::Sse)
     }
-}
-
-/// What becomes of the standard error of a child process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Stderr {
-    /// Line by line to the log, at debug level.
-    Pipe,
-    Ignore,
-    /// To the stderr of this process, as in the TypeScript SDK; to `/dev/null` where this process has none.
-    #[default]
-    Inherit,
-    /// To another open descriptor of this process.
-    Descriptor(u32),
 }
 
 /// Where the instructions for the model come from.
@@ -122,6 +111,8 @@ pub struct ServerConfig {
     /// Milliseconds since the epoch.
     pub updated_at: Option<i64>,
     pub inspection_failed: bool,
+    /// What an operator decides about the tools.
+    pub rules: Option<Arc<ToolRules>>,
     pub(super) named: OnceLock<Named>,
 }
 
@@ -162,6 +153,11 @@ impl ServerConfig {
         "author",
         "updatedAt",
         "inspectionFailed",
+        "tools",
+        "pinTools",
+        "limits",
+        "maxResultBytes",
+        "overflow",
     ];
 
     /// Reads a config's JSON members; unknown ones are ignored. A member of a wrong type is an error that names it.
@@ -179,6 +175,7 @@ impl ServerConfig {
         check_api_key(&members)?;
         api_key::apply(&mut members);
         let mut members = Members::new(members);
+        let rules = ToolRules::MEMBERS.map(|name| members.take(name));
         let mut config = Self {
             declared_type: members.text("type")?,
             url: members.text("url")?,
@@ -223,8 +220,13 @@ impl ServerConfig {
                 .as_ref()
                 .and_then(timestamp::millis),
             inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
+            rules: None,
             named: OnceLock::new(),
         };
+        // In a config of anybody else they are no more than unknown members.
+        if config.is_operators() && !config.is_plugin_sourced() {
+            config.rules = ToolRules::of_config(&rules)?;
+        }
         if let Some(grant) = config.grant() {
             // No user has anything to authorize, whatever an inspection found out.
             config.requires_oauth = Some(false);
@@ -345,24 +347,6 @@ fn check_api_key(members: &Map<String, Value>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn stderr(value: Option<Value>) -> Result<Stderr> {
-    let wrong = || wrong_type("stderr", "`pipe`, `ignore`, `inherit` or a file descriptor");
-    let Some(value) = value else {
-        return Ok(Stderr::default());
-    };
-    match value.as_str() {
-        Some("pipe") => Ok(Stderr::Pipe),
-        Some("ignore") => Ok(Stderr::Ignore),
-        Some("inherit") => Ok(Stderr::Inherit),
-        Some(_) => Err(wrong()),
-        None => value
-            .as_u64()
-            .and_then(|descriptor| u32::try_from(descriptor).ok())
-            .map(Stderr::Descriptor)
-            .ok_or_else(wrong),
-    }
 }
 
 /// Whether a text stands for `true`: `LibreChat` reads texts like those of environment variables as flags.

@@ -149,16 +149,23 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// What was filled in and has to stay between us and the server.
+    /// What was filled in and has to stay between us and the server; nothing with [`Depth::Lasting`].
     pub(super) fn into_secrets(self) -> SentSecrets {
         self.secrets.into_inner()
     }
 
+    /// Each call has a fingerprint made with [`Depth::Lasting`], which nobody asks for what was filled in.
+    fn keeps_secrets(&self) -> bool {
+        self.depth != Depth::Lasting
+    }
+
     fn environment<'t>(&self, template: &'t str) -> Cow<'t, str> {
         let environment = self.context.environment;
-        for name in environment::names(template) {
-            if let Some(value) = environment.get(name) {
-                self.secrets.borrow_mut().add_filled_in(name, &value);
+        if self.keeps_secrets() {
+            for name in environment::names(template) {
+                if let Some(value) = environment.get(name) {
+                    self.secrets.borrow_mut().add_filled_in(name, &value);
+                }
             }
         }
         environment::expand(template, environment)
@@ -225,7 +232,8 @@ impl<'a> Expander<'a> {
         let mut copied = 0;
         for Placeholder { range, name } in scan(template) {
             if let Some(value) = self.value(name, place) {
-                if is_secret_name(name) || self.variable(name).is_some() {
+                let is_secret = || is_secret_name(name) || self.variable(name).is_some();
+                if self.keeps_secrets() && is_secret() {
                     self.secrets.borrow_mut().add(&*value);
                 }
                 result.push_str(&template[copied..range.start]);

@@ -80,6 +80,18 @@ impl ServerConfig {
         }
     }
 
+    /// What tells the server from an operator's of the same name, which has nothing of that kind: the id of its row, else whose
+    /// it is. `user_id` is who uses it.
+    #[must_use]
+    pub fn identity(&self, user_id: Option<&str>) -> Option<String> {
+        if self.db_id.is_some() || (self.is_operators() && !self.is_plugin_sourced()) {
+            return self.db_id.clone();
+        }
+        let source = self.source.as_deref().unwrap_or_default();
+        let user = user_id.filter(|_| self.is_user_sourced());
+        Some(format!("{source}:{}", user.unwrap_or_default()))
+    }
+
     /// Whether a plugin brought the config. Nothing in it is filled in.
     #[must_use]
     pub(super) fn is_plugin_sourced(&self) -> bool {

@@ -11,10 +11,11 @@ use url::Url;
 
 use super::grant::{self, Grant};
 use super::header::{Setter, header, is_sent};
-use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
+use super::model::{ServerConfig, TransportKind, invalid_url};
 use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
 use super::process::expand_texts;
+use super::stderr::Stderr;
 use super::tls::{check_operator_s, check_url, filled_in, server_tls};
 use crate::error::{Error, Result};
 use crate::foreign_text::SentSecrets;
@@ -29,15 +30,16 @@ pub enum Transport {
     Stdio {
         command: String,
         args: Vec<String>,
-        env: IndexMap<String, String>,
+        /// Each name once.
+        env: Box<[(String, String)]>,
         cwd: Option<String>,
         stderr: Stderr,
     },
     /// A remote server; `kind` is never [`TransportKind::Stdio`].
     Http {
-        url: Url,
+        url: Arc<Url>,
         /// Each name once.
-        headers: Vec<(HeaderName, HeaderValue)>,
+        headers: Arc<[(HeaderName, HeaderValue)]>,
         kind: TransportKind,
         /// The config's own proxy; the environment's come into play without one.
         proxy: Option<String>,
@@ -68,7 +70,7 @@ impl fmt::Debug for Transport {
                 .debug_struct("Stdio")
                 .field("command", command)
                 .field("args", &args.len())
-                .field("env", &env.keys().collect::<Vec<_>>())
+                .field("env", &env.iter().map(|(name, _)| name).collect::<Vec<_>>())
                 .field("cwd", cwd)
                 .field("stderr", stderr)
                 .finish(),
@@ -102,7 +104,7 @@ pub struct ResolvedConfig {
     pub oauth_headers: IndexMap<String, String>,
     pub obo_scopes: Option<String>,
     pub icon_path: Option<String>,
-    pub tls: Option<TlsOptions>,
+    pub tls: Option<Box<TlsOptions>>,
     /// Whether the server may ask for elicitations.
     pub elicitation: bool,
     /// Extensions that the server is told of, over the host's.
@@ -143,7 +145,13 @@ impl ResolvedConfig {
         let (Some(options), Transport::Http { url, .. }) = (&self.tls, &self.transport) else {
             return Ok(None);
         };
-        server_tls(server_name, options.clone(), url, self.oauth.as_ref()).map(Some)
+        server_tls(
+            server_name,
+            TlsOptions::clone(options),
+            url,
+            self.oauth.as_ref(),
+        )
+        .map(Some)
     }
 
     /// The config's own proxy.
@@ -190,11 +198,14 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         })
         .collect();
     let transport = transport(config, &expander)?;
-    let tls = config.tls.as_ref().map(|tls| filled_in(tls, &expander));
+    let tls = config
+        .tls
+        .as_ref()
+        .map(|tls| Box::new(filled_in(tls, &expander)));
     if tls.is_some() {
         check_operator_s(config.is_operators())?;
         let url = match &transport {
-            Transport::Http { url, .. } => Some(url),
+            Transport::Http { url, .. } => Some(&**url),
             Transport::Stdio { .. } => None,
         };
         check_url(url, oauth.as_ref())?;
@@ -241,9 +252,9 @@ fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport
         let proxy = proxy.map(|proxy| expander.admin_text(proxy).trim().to_owned());
         return Ok(Transport::Http {
             kind: config.kind_of(&url)?,
-            headers: headers(config, config.headers.iter(), expander)?,
+            headers: headers(config, config.headers.iter(), expander)?.into(),
             proxy: proxy.filter(|proxy| !proxy.is_empty()),
-            url,
+            url: Arc::new(url),
         });
     }
     let args = config.args.iter();

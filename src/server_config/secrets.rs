@@ -18,7 +18,7 @@ impl ResolvedConfig {
                 ..
             } => {
                 sent.add_url(url);
-                for (name, value) in headers {
+                for (name, value) in &**headers {
                     sent.add_header(name, value);
                 }
                 if let Some(proxy) = proxy.as_deref().and_then(|proxy| Url::parse(proxy).ok()) {

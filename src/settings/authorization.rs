@@ -16,7 +16,7 @@ impl Settings {
     #[must_use]
     pub fn authorization_time(&self, abilities: Abilities) -> Duration {
         self.oauth_handling_timeout
-            .unwrap_or(if abilities.is_current() {
+            .unwrap_or(if abilities.gives_ten_minutes() {
                 HANDLING
             } else {
                 EARLIER_HANDLING
@@ -43,6 +43,10 @@ mod tests {
             catalog_generations: true,
             ..Abilities::default()
         };
+        let embedded = Abilities {
+            is_embedded: true,
+            ..Abilities::default()
+        };
         for (handling, ttl, june, today, kept) in [
             ("", "", 2, 10, 15),
             ("5 * 60 * 1000", "", 5, 5, 15),
@@ -57,8 +61,10 @@ mod tests {
             ]));
             let earlier = settings.authorization_time(Abilities::default());
             assert_eq!(earlier, minutes(june), "{handling}");
-            let now = settings.authorization_time(current);
-            assert_eq!(now, minutes(today), "{handling}");
+            for abilities in [current, embedded] {
+                let now = settings.authorization_time(abilities);
+                assert_eq!(now, minutes(today), "{handling}");
+            }
             assert_eq!(settings.flow_ttl(), minutes(kept), "{handling} {ttl}");
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::durations::Durations;
 use super::family::{Family, Histogram};
 use super::prometheus::Text;
+use super::queues::{self, Queued, Waits};
 use super::{Kind, Operation};
 
 /// Server names that are labels of their own; users may configure any number of servers.
@@ -46,6 +48,8 @@ pub struct Gauges {
     pub breakers_closed: u64,
     /// Those that are open, by server.
     pub blocked: BTreeMap<Arc<str>, u64>,
+    /// Servers with limits and calls.
+    pub queues: BTreeMap<Arc<str>, Queued>,
 }
 
 pub struct Metrics {
@@ -55,6 +59,9 @@ pub struct Metrics {
     disconnects: Family<2>,
     tool_calls: Family<2>,
     tool_call_seconds: Histogram,
+    waits: Waits,
+    results_cut: Family<2>,
+    tool_changes: Family<2>,
     operations: Durations,
     token_refreshes: Family<2>,
     obo_lookups: Family<1>,
@@ -89,6 +96,17 @@ impl Default for Metrics {
                 ["server", "outcome"],
             ),
             tool_call_seconds: Histogram::default(),
+            waits: Waits::default(),
+            results_cut: Family::new(
+                "librechat_mcp_results_cut_total",
+                "Results larger than maxResultBytes: cut, or kept as a resource.",
+                ["server", "how"],
+            ),
+            tool_changes: Family::new(
+                "librechat_mcp_tool_changes_total",
+                "Tools that were not as they were approved (pinTools): new, changed or removed.",
+                ["server", "change"],
+            ),
             operations: Durations::default(),
             token_refreshes: Family::new(
                 "librechat_mcp_oauth_refreshes_total",
@@ -108,7 +126,7 @@ impl Default for Metrics {
             obo_exchange_seconds: Histogram::default(),
             callback_failures: Family::new(
                 "librechat_mcp_callback_failures_total",
-                "Failures of host callbacks that nobody waits for: they threw or rejected.",
+                "Failures of host callbacks that fail no call, and lost records of the audit.",
                 ["callback"],
             ),
             traffic: Default::default(),
@@ -145,6 +163,23 @@ impl Metrics {
     fn time(&self, server: Arc<str>, operation: &Operation) {
         let key = (operation.method, server, operation.outcome);
         self.operations.observe(key, operation.duration, OTHER);
+    }
+
+    /// Counts how long a call has waited for its turn.
+    pub fn waited(&self, server_name: &str, waited: Duration) {
+        self.waits.add(self.server(server_name), waited);
+    }
+
+    /// Counts a result that was given in part: `cut`, or kept as a `resource`.
+    pub fn cut_result(&self, server_name: &str, how: &'static str) {
+        self.results_cut
+            .add([self.server(server_name), Arc::from(how)]);
+    }
+
+    /// Counts a tool that is not as it was approved: `new`, `changed` or `removed`.
+    pub fn tools_changed(&self, server_name: &str, change: &'static str) {
+        let server = self.server(server_name);
+        self.tool_changes.add([server, Arc::from(change)]);
     }
 
     /// Counts a lookup of an exchanged token: `hit`, `shared_hit` or `miss`.
@@ -237,7 +272,10 @@ impl Metrics {
         );
         text.head(name, "histogram", help);
         text.histogram(name, &[], &self.tool_call_seconds);
+        queues::write(&mut text, &gauges.queues, &self.waits);
+        text.family(&self.tool_changes);
         self.operations.write(&mut text);
+        text.family(&self.results_cut);
         text.family(&self.token_refreshes);
         text.family(&self.obo_lookups);
         text.family(&self.obo_exchanges);
@@ -297,7 +335,10 @@ impl Metrics {
             "disconnects": self.disconnects.to_value(),
             "toolCalls": self.tool_calls.to_value(),
             "toolCallDuration": self.tool_call_seconds.to_value(),
+            "queues": queues::to_value(&gauges.queues),
+            "toolChanges": self.tool_changes.to_value(),
             "operations": self.operations.to_value(),
+            "resultsCut": self.results_cut.to_value(),
             "oauthRefreshes": self.token_refreshes.to_value(),
             "oboCacheLookups": self.obo_lookups.to_value(),
             "oboExchanges": self.obo_exchanges.to_value(),
@@ -317,8 +358,6 @@ fn by_server(numbers: &BTreeMap<Arc<str>, u64>) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::{OK, Started};
     use super::*;
 

@@ -9,7 +9,9 @@ mod methods;
 mod metrics;
 mod operation;
 mod prometheus;
+mod queues;
 
 pub use methods::method_name;
 pub use metrics::{Gauges, Metrics, Traffic};
 pub use operation::{CLOSED, Details, Kind, LOST, OK, Operation, Started, TOOL_ERROR};
+pub use queues::Queued;

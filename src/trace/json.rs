@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::fmt::Write;
 
 /// An object under way.
-pub(super) struct Object(String);
+pub struct Object(String);
 
 impl Object {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self("{".to_owned())
     }
 
@@ -33,6 +33,7 @@ impl Object {
         }
     }
 
+    #[must_use]
     pub fn end(mut self) -> String {
         self.0.push('}');
         self.0

@@ -192,12 +192,15 @@ fn beginning(mut text: String) -> String {
     text
 }
 
-fn ms(after: Duration) -> f64 {
+/// With three digits after the point.
+#[must_use]
+pub fn ms(after: Duration) -> f64 {
     (after.as_secs_f64() * 1e6).round() / 1000.0
 }
 
 /// ISO 8601, in UTC and with microseconds.
-fn time(at: SystemTime) -> String {
+#[must_use]
+pub fn time(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
     let date = DateTime::from_timestamp(seconds, 0).unwrap_or_default();

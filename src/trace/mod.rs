@@ -17,6 +17,8 @@ mod source;
 mod tracer;
 
 pub use exchange::Exchange;
+pub use json::Object;
+pub use lines::{ms, time};
 pub use outlets::{Deliver, Outlets, Warn};
 pub use record::{Details, Purpose, detail};
 pub use source::{Source, Tag};

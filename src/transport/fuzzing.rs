@@ -33,7 +33,10 @@ impl Receiver for Notes {
     fn waiting(&self) -> Waiting {
         Waiting::Several
     }
-    fn lost(&self) {}
+    fn awaited(&self) -> Vec<u64> {
+        Vec::new()
+    }
+    fn lost(&self, _: &[u64]) {}
     fn forgotten(&self) {}
     fn conflicted(&self) {}
     fn over(&self) {}

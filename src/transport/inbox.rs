@@ -150,12 +150,18 @@ impl Inbox {
         self.warn_of_skipped(&what);
     }
 
-    /// The stream is lost, and with it the answers that were on their way.
-    pub(super) fn lost(&mut self) {
+    /// The stream is lost, and with it the answers that were on their way, but for what its last bytes hold.
+    pub(super) fn lost(&mut self, rest: Option<&[u8]>) {
         self.unknown_answer = None;
-        if let Some(receiver) = self.receiver.upgrade() {
-            receiver.lost();
+        let Some(receiver) = self.receiver.upgrade() else {
+            return;
+        };
+        // Whoever asks something else because of the rest asks on the next stream.
+        let awaited = receiver.awaited();
+        if let Some(rest) = rest {
+            self.text(rest);
         }
+        receiver.lost(&awaited);
     }
 
     /// The server knows nothing of the session any more.
@@ -226,7 +232,13 @@ mod tests {
     impl Receiver for Notes {
         fn receive(&self, message: Incoming<'_>, _: Option<u64>) {
             self.kinds.lock().push(match message {
-                Incoming::Answer(_) => "answer",
+                Incoming::Answer(answer) => {
+                    // Somebody hears the answer, and asks the next thing at once.
+                    if let AnswerTo::Ours(id) = answer.to {
+                        self.waiting.lock().push(id + 100);
+                    }
+                    "answer"
+                }
                 Incoming::Request(_) => "request",
                 Incoming::Notification { .. } => "notification",
             });
@@ -248,7 +260,12 @@ mod tests {
                 _ => Waiting::Several,
             }
         }
-        fn lost(&self) {}
+        fn awaited(&self) -> Vec<u64> {
+            self.waiting.lock().clone()
+        }
+        fn lost(&self, awaited: &[u64]) {
+            self.failed.lock().extend(awaited);
+        }
         fn forgotten(&self) {}
         fn conflicted(&self) {}
         fn over(&self) {}
@@ -288,6 +305,15 @@ mod tests {
         assert!(failed().is_empty());
         inbox.too_large(br#"{"result":"xx"#, over());
         assert_eq!(failed(), [1]);
+    }
+
+    #[test]
+    fn who_asks_after_the_last_answer_of_a_stream_has_lost_nothing() {
+        let (mut inbox, notes) = inbox(&[1, 2]);
+        inbox.lost(Some(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+        assert_eq!(*notes.kinds.lock(), ["answer"]);
+        assert_eq!(*notes.waiting.lock(), [1, 2, 101]);
+        assert_eq!(*notes.failed.lock(), [1, 2]);
     }
 
     #[test]

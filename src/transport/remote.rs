@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use super::inbox::Inbox;
 use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, Incoming, NoMessage, Outcome, RpcError};
 use super::wire::Receiver;
+use crate::background;
 use crate::dpop;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, Speaker, foreign_words, said};
@@ -41,9 +42,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Remote {
     pub http: HttpClient,
     pub policy: Policy,
-    pub url: Url,
+    pub url: Arc<Url>,
     /// Configured headers, placeholders expanded.
-    pub headers: HeaderMap,
+    pub headers: Arc<[(HeaderName, HeaderValue)]>,
     /// OAuth or on-behalf-of access token; replaces a configured `Authorization`.
     pub bearer: Bearer,
     pub limits: ResponseLimits,
@@ -60,8 +61,8 @@ pub struct Remote {
 impl Remote {
     /// A request with the connection's headers and those of `call` over them.
     pub(super) fn request(&self, method: Method, url: Url, call: Option<&HeaderMap>) -> Request {
-        let mut headers = self.headers.clone();
-        headers.reserve(ADDED_HEADERS);
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + ADDED_HEADERS);
+        headers.extend(self.headers.iter().cloned());
         if let Some(call) = call {
             overlay(&mut headers, call);
         }
@@ -93,7 +94,9 @@ impl Remote {
     pub(super) fn sent(&self, call: Option<&HeaderMap>) -> SentSecrets {
         let mut sent = SentSecrets::default();
         sent.add_url(&self.url);
-        sent.add_headers(&self.headers);
+        for (name, value) in &*self.headers {
+            sent.add_header(name, value);
+        }
         if let Some(call) = call {
             sent.add_headers(call);
         }
@@ -140,7 +143,7 @@ impl Remote {
             return;
         }
         let life = self.life.clone();
-        tokio::spawn(async move {
+        background::spawn(async move {
             let body = timeout(DRAIN, response.bytes(EXPLANATION_BYTES));
             life.run_until_cancelled(body).await
         });

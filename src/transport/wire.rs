@@ -30,8 +30,10 @@ pub trait Receiver: Send + Sync {
     fn fail(&self, id: u64, error: Error);
     /// Which requests wait for an answer.
     fn waiting(&self) -> Waiting;
-    /// Answers that were on their way do not come; the wire goes on.
-    fn lost(&self);
+    /// The requests that wait for an answer.
+    fn awaited(&self) -> Vec<u64>;
+    /// Answers to these requests were on their way and do not come; the wire goes on.
+    fn lost(&self, awaited: &[u64]);
     /// The server knows nothing of the session any more, and wants a new handshake.
     fn forgotten(&self);
     /// The server refuses another GET stream because it holds on to the one before (409), though that is lost.

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod http2;
 mod limits;
 mod own_tls;
 mod proofs;

@@ -32,6 +32,7 @@ async fn call(world: &World, manager: &Manager) -> Reinitialized {
         is_principals: false,
         request: None,
         host: world.host(None),
+        settings: Arc::default(),
         user: Some(user()),
         server_name: Some(SERVER.to_owned()),
         force_new: false,
@@ -136,7 +137,7 @@ async fn a_tool_call_waits_for_the_user() {
                 is_principals: false,
             },
             server_name: SERVER,
-            config: None,
+            config: Ok(None),
             method: "tools/call",
             params: Params::Tool {
                 name: "echo",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use librechat_mcp_native::error::Result;
+use librechat_mcp_native::governance::MemoryPins;
 use librechat_mcp_native::host::{
     CREDENTIAL_SET_ID, Environment, Host, Level, Log, LogMeta, Logger, Lookup, NetworkRules,
     Registry, RulesOfCall, Storage as ConfigStorage,
@@ -146,6 +147,7 @@ impl World {
             lock: lock.map(|lock| Arc::new(lock) as _),
             exchanged_tokens: None,
             limits: None,
+            tool_pins: Arc::<MemoryPins>::default(),
             shared_sessions: None,
             redirects: None,
             workload: None,
@@ -153,6 +155,9 @@ impl World {
             client_assertions: None,
             upstream_tokens: None,
             identity: None,
+            rules: Ok(None),
+            tool_hooks: None,
+            audit: None,
             server_requests: None,
             client: Arc::default(),
             trace: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use librechat_mcp_native::error::{Code, Error, Result};
+use librechat_mcp_native::governance::MemoryPins;
 use librechat_mcp_native::host::{
     ClientAuth, Environment, Host, Level, Log, LogMeta, Logger, Lookup, OnBehalfOf, OpenIdClient,
     OpenIdTokens, Registry, ResolvedToken, RulesOfCall, SharedCache, Storage, Tenancy,
@@ -207,11 +208,15 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         shared_sessions: None,
         redirects: None,
         limits: None,
+        tool_pins: Arc::<MemoryPins>::default(),
         workload: None,
         on_behalf_of: Some(Arc::clone(parts) as _),
         client_assertions: None,
         upstream_tokens: None,
         identity: None,
+        rules: Ok(None),
+        tool_hooks: None,
+        audit: None,
         server_requests: None,
         client: Arc::default(),
         trace: None,

@@ -164,7 +164,7 @@ impl Fixture {
             &environment,
             Arc::default(),
             Arc::downgrade(&receiver),
-            Logger::new(Arc::new(self.records.clone())).prefixed("[test]".to_owned()),
+            Logger::new(Arc::new(self.records.clone())).prefixed(|| "[test]".to_owned()),
             &self.children,
         )
         .await?;
@@ -242,7 +242,11 @@ impl Receiver for Notes {
         }
     }
 
-    fn lost(&self) {}
+    fn awaited(&self) -> Vec<u64> {
+        self.waiting.lock().clone()
+    }
+
+    fn lost(&self, _: &[u64]) {}
 
     fn forgotten(&self) {}
     fn conflicted(&self) {}

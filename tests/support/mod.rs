@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use librechat_mcp_native::connection::{
-    Breakers, CallOptions, Connection, Generation, Known, LastFailure, LoginInUse, Recipe,
-    ResultCache, ToolList, connect, list_tools,
+    Breakers, CallOptions, Connection, Generation, Known, KnownLists, LastFailure, LoginInUse,
+    Recipe, ResultCache, ToolList, connect, list_tools,
 };
 use librechat_mcp_native::error::{Code, Result};
 use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger, NetworkRules};
@@ -76,8 +76,8 @@ pub fn recipe(config: Value) -> Recipe {
         server_name: "test".to_owned(),
         user_id: None,
         config: resolve(&config, &context).unwrap(),
-        fingerprint: fingerprint(&config, &context, &NetworkRules::default()),
-        template: fingerprint(&config, &context, &NetworkRules::default()),
+        fingerprint: fingerprint(&config, &context, &NetworkRules::default(), None),
+        template: fingerprint(&config, &context, &NetworkRules::default(), None),
         uses_oauth: config.is_oauth_server(),
         made_at: 0,
         bearer: Bearer::default(),
@@ -95,6 +95,10 @@ pub fn recipe(config: Value) -> Recipe {
         server_requests: None,
         client: Arc::default(),
         results: ResultCache::default(),
+        lists: KnownLists::default(),
+        own_rules: None,
+        identity: None,
+        guard: None,
         observer: None,
         logger: Logger::silent(),
     }
@@ -124,6 +128,7 @@ pub async fn open_known(recipe: &Recipe, stream: StreamRefusal) -> Result<Connec
     let known = Known {
         generation: Some(Generation::Initialize),
         stream,
+        ..Known::default()
     };
     let failure = LastFailure::default();
     connect(

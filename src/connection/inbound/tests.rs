@@ -8,6 +8,7 @@ use super::*;
 use crate::connection::CallOptions;
 use crate::connection::asked::ASKED_OF_USER;
 use crate::connection::client::Client;
+use crate::connection::recording_wire::engine_over;
 use crate::connection::requests::Registered;
 use crate::error::Result;
 use crate::host::{Notice, Peer, ServerRequests};
@@ -102,17 +103,11 @@ impl Session {
             observer: None,
             logger: Logger::silent(),
         };
-        let engine = Engine::new(
-            client,
-            CancellationToken::new(),
-            std::time::Duration::from_secs(1),
-            None,
-        );
         let wire = Arc::new(Scripted {
             stuck,
             ..Scripted::default()
         });
-        engine.use_lane(Lane::Duplex(wire.clone()));
+        let engine = engine_over(wire.clone(), client);
         Self { engine, wire }
     }
 
@@ -182,7 +177,7 @@ async fn questions_go_to_the_user_of_their_call() {
     for id in 2..6 {
         assert_eq!(session.answer_to(id)["error"]["code"], -32600, "{id}");
     }
-    assert!(session.engine.inbound.asked.lock().is_empty());
+    assert!(session.engine.inbound.all().lock().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +272,7 @@ async fn what_a_server_withdraws_is_not_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_wire_ends_what_came_over_it() {
-    for end in [Engine::lost as fn(&Engine), Engine::over] {
+    for end in [|engine: &Engine| engine.lost(&[]), Engine::over] {
         let host = Arc::new(Host::default());
         let session = Session::new(caller_of(Some("ann"), &host), false);
         session.receive(&question(1), None);
@@ -329,7 +324,7 @@ async fn a_question_that_a_stream_repeats_is_asked_once() {
         session.receive(&question(1), Some(during));
     }
     run().await;
-    assert_eq!(session.engine.inbound.asked.lock().len(), 2);
+    assert_eq!(session.engine.inbound.all().lock().len(), 2);
     assert!(session.wire.sent.lock().is_empty());
     drop(calls);
     run().await;

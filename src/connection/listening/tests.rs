@@ -6,7 +6,7 @@ use crate::connection::caller::Caller;
 use crate::connection::client::Client;
 use crate::connection::events::Observer;
 use crate::connection::generation::DISCOVERED;
-use crate::connection::recording_wire::RecordingWire;
+use crate::connection::recording_wire::{RecordingWire, session_over};
 use crate::host::Peer;
 use crate::transport::Receiver;
 
@@ -57,17 +57,8 @@ impl World {
             observer: Some(Arc::clone(&heard) as _),
             logger: Logger::silent(),
         };
-        let life = CancellationToken::new();
-        let engine = Engine::new(client, life.clone(), Duration::from_secs(1), None);
-        engine.use_lane(Lane::Duplex(Arc::clone(&wire) as _));
-        let described = Described {
-            version: DISCOVERED,
-            capabilities: from_value(capabilities).unwrap(),
-            instructions: None,
-            raw_capabilities: None,
-            server_info: None,
-        };
-        engine.take_up(Agreed::new(described, HttpSession::default(), &life));
+        let capabilities = from_value(capabilities).unwrap();
+        let engine = session_over(Arc::clone(&wire) as _, client, DISCOVERED, capabilities);
         Self {
             engine,
             wire,

@@ -8,10 +8,10 @@ use super::*;
 use crate::connection::caller::Caller;
 use crate::connection::client::Client;
 use crate::connection::options::Progress;
-use crate::connection::recording_wire::RecordingWire;
+use crate::connection::recording_wire::{RecordingWire, session_over};
 use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
 use crate::log::Logger;
-use crate::transport::{HttpSession, Receiver};
+use crate::transport::Receiver;
 
 /// Somebody who takes a minute to answer.
 struct Slow;
@@ -49,18 +49,9 @@ async fn a_server_that_waits_for_the_host_is_not_silent() {
         observer: None,
         logger: Logger::silent(),
     };
-    let life = CancellationToken::new();
-    let engine = Engine::new(client, life.clone(), Duration::from_secs(1), None);
     let wire = Arc::<RecordingWire>::default();
-    engine.use_lane(Lane::Duplex(Arc::clone(&wire) as _));
-    let described = Described {
-        version: ProtocolVersion::V_2025_11_25,
-        capabilities: ServerCapabilities::default(),
-        instructions: None,
-        raw_capabilities: None,
-        server_info: None,
-    };
-    engine.take_up(Agreed::new(described, HttpSession::default(), &life));
+    let (version, capabilities) = (ProtocolVersion::V_2025_11_25, ServerCapabilities::default());
+    let engine = session_over(Arc::clone(&wire) as _, client, version, capabilities);
 
     let cancel = CancellationToken::new();
     let options = CallOptions {

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::claim::{Claim, Claimed};
 use super::store::SharedSession;
+use crate::background;
 use crate::connection::engine::{Agreed, Engine};
 use crate::transport::Lane;
 
@@ -25,7 +26,7 @@ impl Engine {
             return;
         };
         let (Some(share), Some(born)) = (&self.share, agreed.born.clone()) else {
-            tokio::spawn(listening);
+            background::spawn(listening);
             return;
         };
         let (http, agreed) = (Arc::clone(http), Arc::clone(agreed));

@@ -126,7 +126,7 @@ impl Engine {
         let agreed = Agreed {
             born: Some(born),
             is_adopted: true,
-            ..Agreed::new(described, http, &self.life)
+            ..Agreed::new(self.last.shared(described), http, &self.life)
         };
         agreed.is_written.store(true, Ordering::Relaxed);
         self.take_up(agreed);

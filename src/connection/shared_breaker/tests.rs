@@ -9,6 +9,7 @@ use super::*;
 use crate::connection::{Breaker, Breakers};
 use crate::error::{Code, Error};
 use crate::log::{Level, Log, LogMeta};
+use crate::server_config::Rate;
 use crate::settings::BreakerSettings;
 
 /// What the store does when it is asked.
@@ -100,6 +101,22 @@ impl SharedLimits for Store {
             self.blocks.lock().remove(key);
         };
         self.answer("clear", key, (), clear).await
+    }
+
+    async fn has_turns(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn take(&self, _: &str, _: Rate) -> Result<Option<Duration>> {
+        unreachable!("breakers count no calls")
+    }
+
+    async fn enter(&self, _: &str, _: &str, _: u32, _: Duration) -> Result<bool> {
+        unreachable!("breakers have no places")
+    }
+
+    async fn leave(&self, _: &str, _: &str) -> Result<()> {
+        unreachable!("breakers have no places")
     }
 }
 

@@ -45,10 +45,13 @@ impl Connection {
         options: &CallOptions,
         call: &mut TaskCall,
     ) -> Result<Box<RawValue>> {
-        if call.running.is_none()
-            && let Some(result) = self.begin(params, options, call).await?
-        {
-            return Ok(result);
+        if call.running.is_none() {
+            if let Some(result) = self.begin(params, options, call).await? {
+                return Ok(result);
+            }
+        } else if let Some(guard) = &self.recipe.guard {
+            // The result of a tool that is not there is not fetched either.
+            Box::pin(self.admitted(guard, params.tool_name("tools/call"), options)).await?;
         }
         let (_following, ending) = self.following.begin();
         let followed = tokio::select! {
@@ -112,8 +115,11 @@ impl Connection {
 
     /// The tool of a call that may have to ask for a task: before 2026-07-28 clients do, and few servers have any.
     fn name_to_ask_for<'a>(&self, params: Params<'a>) -> Result<Option<Cow<'a, str>>> {
-        let has_tasks =
-            self.generation == Generation::Initialize && declares(&*self.described()?, TOOL_CALLS);
+        if self.generation != Generation::Initialize {
+            return Ok(None);
+        }
+        check_task(params)?;
+        let has_tasks = declares(&*self.described()?, TOOL_CALLS);
         Ok(tool_name(params).filter(|_| has_tasks))
     }
 
@@ -338,6 +344,17 @@ async fn settled<T>(going_on: &mut Option<BoxFuture<'_, T>>) -> T {
 
 fn about(task_id: &str) -> Map<String, Value> {
     Map::from_iter([("taskId".to_owned(), Value::from(task_id))])
+}
+
+/// `TaskMetadata` is an object: a server may take anything else for a task that is wanted, or for none.
+fn check_task(params: Params<'_>) -> Result<()> {
+    match params {
+        Params::Members(members) if members.get("task").is_some_and(|task| !task.is_object()) => {
+            let message = "`task` of a tool call must be an object";
+            Err(Error::new(Code::InvalidArgument, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn tool_name(params: Params<'_>) -> Option<Cow<'_, str>> {

@@ -46,8 +46,8 @@ async fn a_file_that_another_process_keeps() {
     create(&store(&directory), 0).await.unwrap();
     let other = std::fs::File::open(&path).unwrap();
     other.lock().unwrap();
-    let nothing = |_: &Database| Ok(());
-    let error = with_database(&path, Duration::from_millis(100), nothing, |_| Ok(()));
+    let nothing = |_: &Store| Ok(());
+    let error = with_store(&path, Duration::from_millis(100), &nothing, |_| Ok(()));
     let error = error.unwrap_err();
     assert_eq!(error.code, Code::TokenStore);
     let told = "tokens.redb cannot be used: another process does not let go of it";

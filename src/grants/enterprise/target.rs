@@ -43,7 +43,7 @@ impl Target {
             .configured_at(&options.endpoints())
             .asking(Asking::default().keeping(config.secrets()));
         Ok(Self {
-            url: url.clone(),
+            url: Url::clone(url),
             options,
             endpoints,
             settings,

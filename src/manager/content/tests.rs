@@ -80,33 +80,6 @@ fn other_providers_get_one_text() {
 }
 
 #[test]
-fn texts_are_read_as_a_parser_reads_them() {
-    let literals = [
-        r#""""#,
-        r#""plain ä 😀""#,
-        r#""\"\\\/\b\f\n\r\t""#,
-        r#""\u00e4\u0000\uD83D\uDE00x\ud83d\ude00""#,
-        r#""\\n\\u0041\\\\""#,
-        r#""a\n""#,
-    ];
-    for literal in literals {
-        let raw: &RawValue = serde_json::from_str(literal).expect("JSON");
-        let (mut text, parsed) = (String::new(), serde_json::from_str::<String>(literal));
-        push_literal(&mut text, raw);
-        assert_eq!(text, parsed.expect("a string"), "{literal}");
-    }
-    for (half, expected) in [
-        (r#""\ud83d""#, "\u{fffd}"),
-        (r#""\ud83dx\ude00\u0041""#, "\u{fffd}x\u{fffd}A"),
-        (r#""\ud83d\u0041""#, "\u{fffd}A"),
-    ] {
-        let (mut text, raw) = (String::new(), serde_json::from_str(half).expect("JSON"));
-        push_literal(&mut text, raw);
-        assert_eq!(text, expected, "{half}");
-    }
-}
-
-#[test]
 fn what_is_no_list_of_items_is_no_answer() {
     for content in [json!("text"), json!({}), json!(null), json!([])] {
         assert_eq!(

@@ -1,5 +1,9 @@
 //! Users who do nothing, 15 minutes long.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::world::{World, of_all, of_user, pass};
 use crate::connection::Event;
 
@@ -18,6 +22,17 @@ async fn a_user_is_disconnected_at_the_time_and_not_before() {
     assert!(!world.is_open(&ada) && world.server(0).is_closed());
     assert_eq!(world.events(), [Event::Closed]);
     assert_eq!(world.manager.stats().activity_entries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_below_a_second_is_kept_as_well() {
+    let world = World::new();
+    let ada = of_user("ada").idle_after(Duration::from_millis(300));
+    drop(world.acquire(&ada).await.unwrap());
+    sleep(Duration::from_millis(290)).await;
+    assert!(world.is_open(&ada));
+    sleep(Duration::from_millis(120)).await;
+    assert!(!world.is_open(&ada));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{
-    CallOptions, Connection, EpochMark, Event, Generation, LoginInUse, MemoryServer, MemoryStore,
-    Recipe, ResultCache, Script, SharedSession,
+    CallOptions, Connection, EpochMark, Event, Generation, KnownLists, LoginInUse, MemoryServer,
+    MemoryStore, Recipe, ResultCache, Script, SharedSession,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -257,12 +257,14 @@ impl Call {
 pub struct Target {
     pub key: Key,
     path: &'static str,
+    settings: Arc<Settings>,
 }
 
 pub fn of_user(user: &str) -> Target {
     Target {
         key: Key::new(Owner::user(user), "files"),
         path: "mcp",
+        settings: Arc::default(),
     }
 }
 
@@ -278,6 +280,15 @@ impl Target {
         Self { path, ..self }
     }
 
+    /// With another time after which a user is disconnected.
+    pub fn idle_after(self, user_idle_timeout: Duration) -> Self {
+        let settings = Arc::new(Settings {
+            user_idle_timeout,
+            ..Settings::default()
+        });
+        Self { settings, ..self }
+    }
+
     fn recipe(&self, manager: &Manager) -> Recipe {
         let config =
             json!({ "type": "streamable-http", "url": format!("http://127.0.0.1/{}", self.path) });
@@ -288,8 +299,8 @@ impl Target {
             server_name: self.key.server_name.to_string(),
             user_id: self.key.owner.user_id().map(str::to_owned),
             config: resolve(&config, &context).unwrap(),
-            fingerprint: fingerprint(&config, &context, &rules),
-            template: fingerprint(&config, &context, &rules),
+            fingerprint: fingerprint(&config, &context, &rules, None),
+            template: fingerprint(&config, &context, &rules, None),
             uses_oauth: false,
             made_at: 0,
             bearer: Bearer::default(),
@@ -300,7 +311,7 @@ impl Target {
             http: HttpClient::new(),
             children: manager.0.children.clone(),
             retries: true,
-            settings: Arc::new(Settings::default()),
+            settings: Arc::clone(&self.settings),
             metrics: Arc::default(),
             environment,
             shared: None,
@@ -310,6 +321,10 @@ impl Target {
             publisher: None,
             limits: None,
             results: ResultCache::default(),
+            lists: KnownLists::default(),
+            own_rules: None,
+            identity: None,
+            guard: None,
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&manager.0),
                 key: self.key.clone(),

@@ -13,13 +13,14 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value as Json};
 
 use super::api::node_api;
+use super::members::{MemberValues, Names, Present};
 use super::value::{JsResult, Scope, Thrown, Value};
 use crate::nesting::{self, MAX_NESTING};
 use crate::server_config::Issue;
 use crate::tools::RawTools;
 
 /// The functions, in the order of the script's array.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Helper {
     /// `JSON.parse`, as it was when it was first needed.
     Parse,
@@ -31,26 +32,29 @@ pub enum Helper {
     ConfigText,
     /// What the JSON text of a config does not show.
     HiddenText,
-    /// Members as texts.
-    FieldText,
+    /// The script of a function that gives members as texts.
+    FieldReader,
     /// Variables of `process.env` as texts.
     VariableText,
     /// An object with the same members.
     Copy,
-    /// Members that are there.
-    Pick,
-    /// Which members are there, as bits.
-    Present,
+    /// The script of one that gives the members that are there, behind their bits.
+    PickReader,
+    /// The script of one that gives which members are there, as bits.
+    PresentReader,
+    /// Whether any channel has subscribers.
+    AnySubscribed,
     /// Calls a function when a promise has settled.
     Settle,
     /// Calls a function in a microtask.
     Soon,
-    /// The tools of an outline and its schemas.
+    /// `AsyncResource.prototype.runInAsyncScope`.
+    RunInAsyncScope,
+    /// What the registry answers about the network.
+    NetworkAnswers,
+    /// The tools of a number, or of an outline and its schemas.
     Tools,
 }
-
-/// Names of properties. The address of a list stands for it: the array that it has once become is kept.
-pub type Names = &'static [&'static str];
 
 /// Napi's instance data: lives as long as the environment.
 struct InstanceData {
@@ -58,37 +62,10 @@ struct InstanceData {
     functions: OnceCell<Vec<sys::napi_ref>>,
     /// Lists of names as arrays.
     names: RefCell<Vec<(Names, sys::napi_ref)>>,
-}
-
-/// The values of members of an object that are neither `undefined` nor `null`.
-#[derive(Clone)]
-pub struct MemberValues<'env> {
-    names: Names,
-    found: Vec<(usize, Value<'env>)>,
-}
-
-impl<'env> MemberValues<'env> {
-    pub fn get(&self, name: &str) -> Option<Value<'env>> {
-        let (_, value) = self
-            .found
-            .iter()
-            .find(|(index, _)| self.names.get(*index) == Some(&name))?;
-        Some(*value)
-    }
-}
-
-/// Which members an object has.
-#[derive(Clone, Copy)]
-pub struct Present {
-    names: Names,
-    bits: u64,
-}
-
-impl Present {
-    pub fn has(self, name: &str) -> bool {
-        let index = self.names.iter().position(|known| *known == name);
-        index.is_some_and(|index| self.bits >> index & 1 == 1)
-    }
+    /// Functions that read members of these names.
+    readers: RefCell<Vec<(Helper, Names, sys::napi_ref)>>,
+    /// Called when a promise has settled.
+    on_settled: OnceCell<sys::napi_ref>,
 }
 
 impl<'env> Scope<'env> {
@@ -98,6 +75,8 @@ impl<'env> Scope<'env> {
             exports: self.reference(exports)?,
             functions: OnceCell::new(),
             names: RefCell::default(),
+            readers: RefCell::default(),
+            on_settled: OnceCell::new(),
         });
         let data = Box::into_raw(data).cast();
         self.check(node_api!(
@@ -147,11 +126,16 @@ impl<'env> Scope<'env> {
 
     /// An array. Long schemas are parsed when they are first looked at.
     pub fn tools(self, tools: &RawTools) -> JsResult<'env> {
-        if tools.schemas().is_empty() {
-            return self.parse_json(tools.outline());
+        let helper = self.helper(Helper::Tools)?;
+        #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+        let number = tools.number().map(|number| self.number(number as f64));
+        let number = number.unwrap_or_else(|| Ok(self.undefined()))?;
+        let known = helper.call(self.undefined(), &[number])?;
+        if !known.is_undefined() {
+            return Ok(known);
         }
         let texts = [self.string(tools.outline())?, self.string(tools.schemas())?];
-        self.helper(Helper::Tools)?.call(self.undefined(), &texts)
+        helper.call(self.undefined(), &[number, texts[0], texts[1]])
     }
 
     /// The variables of `process.env` that are set, as the JSON text of an object of texts.
@@ -178,6 +162,38 @@ impl<'env> Scope<'env> {
         let reference = self.reference(array)?;
         data.names.borrow_mut().push((names, reference));
         Ok(array)
+    }
+
+    /// The function that reads members of these names, made when it is first needed.
+    fn reader(self, script: Helper, names: Names) -> JsResult<'env> {
+        let data = self.instance_data()?;
+        let known = data
+            .readers
+            .borrow()
+            .iter()
+            .find(|(helper, known, _)| *helper == script && ptr::eq(*known, names))
+            .map(|(_, _, reader)| *reader);
+        if let Some(reader) = known {
+            return Ok(self.referenced(reader));
+        }
+        let text = self.helper(script)?;
+        let text = text.call(self.undefined(), &[self.names(names)?])?;
+        let reader = self.run_script(&text.as_string().unwrap_or_default())?;
+        let reference = self.reference(reader)?;
+        data.readers.borrow_mut().push((script, names, reference));
+        Ok(reader)
+    }
+
+    /// What [`Helper::Settle`] calls: one function for all promises, which `make` makes.
+    pub(super) fn on_settled(self, make: impl FnOnce() -> JsResult<'env>) -> JsResult<'env> {
+        let data = self.instance_data()?;
+        if let Some(function) = data.on_settled.get() {
+            return Ok(self.referenced(*function));
+        }
+        let function = make()?;
+        let reference = self.reference(function)?;
+        data.on_settled.get_or_init(|| reference);
+        Ok(function)
     }
 
     /// What a text of our own evaluates to.
@@ -286,7 +302,9 @@ impl<'env> Value<'env> {
 
     /// Members as texts, `null` and `undefined` as empty ones. Those that the object does not have are missing.
     pub fn fields(self, names: Names) -> JsResult<'env, IndexMap<String, String>> {
-        self.read_with(Helper::FieldText, names)
+        let reader = self.scope().reader(Helper::FieldReader, names)?;
+        let text = reader.call(self.scope().undefined(), &[self])?.as_string();
+        self.read(text.as_deref().unwrap_or("{}"))
     }
 
     /// An object with the same members.
@@ -294,41 +312,28 @@ impl<'env> Value<'env> {
         self.help(Helper::Copy, &[self])
     }
 
+    /// At most 64 names.
     pub fn pick(self, names: Names) -> JsResult<'env, MemberValues<'env>> {
-        let array = self.scope().names(names)?;
-        let pairs = self.help(Helper::Pick, &[self, array])?.elements()?;
-        let found = pairs.chunks_exact(2).filter_map(|pair| {
-            let index = pair[0].as_index()?;
-            Some((index, pair[1]))
-        });
-        Ok(MemberValues {
-            names,
-            found: found.collect(),
-        })
+        let reader = self.scope().reader(Helper::PickReader, names)?;
+        let found = reader.call(self.scope().undefined(), &[self])?.elements()?;
+        Ok(MemberValues::new(names, found))
     }
 
     /// At most 53 names.
     pub fn which(self, names: Names) -> JsResult<'env, Present> {
-        let array = self.scope().names(names)?;
-        let bits = self.help(Helper::Present, &[self, array])?.as_number();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a sum of powers of two below 2^53"
-        )]
-        let bits = bits.unwrap_or_default() as u64;
-        Ok(Present { names, bits })
+        let reader = self.scope().reader(Helper::PresentReader, names)?;
+        let bits = reader.call(self.scope().undefined(), &[self])?;
+        Ok(Present::new(names, bits))
+    }
+
+    /// Whether any channel of this array of them has subscribers.
+    pub fn any_subscribed(self) -> JsResult<'env, bool> {
+        Ok(self.help(Helper::AnySubscribed, &[self])?.is_truthy())
     }
 
     /// Calls this function in a microtask.
     pub fn soon(self) -> JsResult<'env, ()> {
         self.help(Helper::Soon, &[self]).map(drop)
-    }
-
-    fn read_with<T: DeserializeOwned>(self, helper: Helper, names: Names) -> JsResult<'env, T> {
-        let array = self.scope().names(names)?;
-        let text = self.help(helper, &[self, array])?.as_string();
-        self.read(text.as_deref().unwrap_or("{}"))
     }
 
     fn help(self, helper: Helper, arguments: &[Self]) -> JsResult<'env> {

@@ -13,6 +13,9 @@ use napi::{JsValue, sys};
 
 use super::api::node_api;
 
+/// A text that has fewer bytes is read in one call, without asking for its length.
+const SHORT: usize = 128;
+
 #[derive(Clone, Copy)]
 pub struct Scope<'env> {
     env: sys::napi_env,
@@ -316,18 +319,6 @@ impl<'env> Value<'env> {
         (status == sys::Status::napi_ok).then_some(value)
     }
 
-    /// A whole number that is not negative.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be whole and in range"
-    )]
-    pub fn as_index(self) -> Option<usize> {
-        let number = self.as_number()?;
-        (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number))
-            .then_some(number as usize)
-    }
-
     pub fn as_string(self) -> Option<String> {
         let (scope, mut length) = (self.scope, 0);
         let mut read = |bytes: *mut c_char, room: usize| {
@@ -341,11 +332,16 @@ impl<'env> Value<'env> {
             );
             (status == sys::Status::napi_ok).then_some(length)
         };
-        // Node-API writes a terminating zero as well.
+        // Node-API writes a terminating zero as well, and no part of a character, which may have 4 bytes.
+        let mut short = [0u8; SHORT];
+        let written = read(short.as_mut_ptr().cast(), SHORT)?;
+        if written < SHORT - 4 {
+            return Some(text_of(short[..written].to_vec()));
+        }
         let mut bytes = vec![0u8; read(ptr::null_mut(), 0)? + 1];
         let written = read(bytes.as_mut_ptr().cast(), bytes.len())?;
         bytes.truncate(written);
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        Some(text_of(bytes))
     }
 
     /// `===`.
@@ -375,6 +371,12 @@ impl<'env> Value<'env> {
             .make(|result| node_api!(self.scope, napi_coerce_to_string, self.raw, result))?;
         Ok(text.as_string().unwrap_or_default())
     }
+}
+
+/// What Node-API wrote: half of a surrogate pair has become U+FFFD.
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 impl Thrown<'_> {

@@ -1,7 +1,6 @@
 //! Configs as the host's own objects, for callbacks that compare or store them, and what the registry can do beside
 //! giving them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -11,8 +10,6 @@ use crate::node::marshal::context::CallContext;
 
 /// Whether a config is the operator's own, which users share.
 pub const IS_APP_CONFIG: &str = "isAppServerConfig";
-/// The network rules of a user's tenant and role.
-pub const RESOLVE_ALLOWLISTS: &str = "resolveAllowlists";
 
 /// What one call has seen of the registry.
 #[derive(Default)]
@@ -22,9 +19,25 @@ pub struct Configs(Mutex<Seen>);
 struct Seen {
     /// The caller's own, of the one server that the call concerns.
     given: Option<Arc<JsRef>>,
-    found: HashMap<String, Arc<JsRef>>,
+    /// By server. A call concerns few.
+    found: Vec<(Box<str>, Arc<JsRef>)>,
     /// Whether the registry says which configs are the operator's; `None` before anybody has looked at it.
     tells_operators: Option<bool>,
+}
+
+impl Seen {
+    fn found(&mut self, server_name: &str) -> Option<&mut Arc<JsRef>> {
+        let mut found = self.found.iter_mut();
+        found
+            .find(|(known, _)| **known == *server_name)
+            .map(|(_, config)| config)
+    }
+
+    fn add(&mut self, server_name: &str, config: Arc<JsRef>) {
+        // A connection keeps what its call has found, mostly one.
+        self.found.reserve_exact(1);
+        self.found.push((server_name.into(), config));
+    }
 }
 
 impl Configs {
@@ -58,7 +71,9 @@ impl Configs {
         }
         let config = context.keep(config)?;
         let mut seen = self.0.lock();
-        seen.found.entry(server_name.to_owned()).or_insert(config);
+        if seen.found(server_name).is_none() {
+            seen.add(server_name, config);
+        }
         Ok(())
     }
 
@@ -72,10 +87,14 @@ impl Configs {
         if config.is_object() {
             let config = context.keep(config)?;
             let mut seen = self.0.lock();
-            let replaced = (
-                seen.given.take(),
-                seen.found.insert(server_name.to_owned(), config),
-            );
+            let given = seen.given.take();
+            let found = if let Some(known) = seen.found(server_name) {
+                Some(std::mem::replace(known, config))
+            } else {
+                seen.add(server_name, config);
+                None
+            };
+            let replaced = (given, found);
             drop(seen);
             drop(replaced);
         }
@@ -83,8 +102,8 @@ impl Configs {
     }
 
     pub fn find(&self, server_name: &str) -> Option<Arc<JsRef>> {
-        let seen = self.0.lock();
-        let config = seen.given.as_ref().or_else(|| seen.found.get(server_name));
-        config.cloned()
+        let mut seen = self.0.lock();
+        let given = seen.given.clone();
+        given.or_else(|| seen.found(server_name).cloned())
     }
 }

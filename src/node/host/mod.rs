@@ -1,5 +1,6 @@
 //! The traits of `host.rs` over JavaScript callbacks: registry, stores, prompt, on-behalf-of, server requests.
 
+pub mod audit;
 pub mod client_assertion;
 pub mod client_profile;
 pub mod configs;
@@ -20,6 +21,9 @@ pub mod server_requests;
 pub mod shared_sessions;
 pub mod token_cache;
 pub mod token_store;
+pub mod tool_hooks;
+pub mod tool_pins;
+pub mod tool_rules;
 pub mod trace_context;
 pub mod upstream;
 pub mod witness;

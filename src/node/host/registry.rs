@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
 
-use super::configs::{Configs, IS_APP_CONFIG, RESOLVE_ALLOWLISTS};
-use crate::embedded::Config;
+use super::configs::{Configs, IS_APP_CONFIG};
+use crate::embedded::Edition;
 use crate::error::Result;
 use crate::host::{Abilities, Environment, Lookup, Registry, RulesOfCall, Storage, User};
-use crate::node::engine::{JsRef, JsResult, Present, Scope, Value};
+use crate::node::engine::{Helper, JsRef, JsResult, Present, Scope, Value};
 use crate::node::marshal::callback::{Callback, PendingCallback, STORE_TIMEOUT};
 use crate::node::marshal::callee::{Callee, REGISTRY};
 use crate::node::marshal::context::CallContext;
@@ -49,7 +49,7 @@ pub struct NodeHost {
     pub context: Arc<CallContext>,
     pub environment: Environment,
     /// Where the host has no registry.
-    pub embedded: Option<Arc<Config>>,
+    pub embedded: Option<Arc<Edition>>,
     /// The caller's `configServers`, passed on as they are.
     pub config_servers: Option<Arc<JsRef>>,
     /// Which services the host gives.
@@ -81,15 +81,17 @@ impl Principal {
 }
 
 /// What the registry was asked when the call started, on JavaScript's thread, so that the core's first questions need
-/// not go there. Each answer is good for one question.
+/// not go there. Each answer is good for one question. Boxed, since a connection keeps the empty places.
 #[derive(Default)]
 pub struct Early {
-    config: Option<(Looked, PendingCallback<Option<Arc<RawConfig>>>)>,
-    rules: Option<PendingCallback<RulesOfCall>>,
+    config: Option<Box<LookedUp>>,
+    rules: Option<Box<PendingCallback<RulesOfCall>>>,
 }
 
 /// A server and the user for whom it was looked up.
 type Looked = (String, Option<String>);
+/// The same, and the config of it.
+type LookedUp = (Looked, PendingCallback<Option<Arc<RawConfig>>>);
 
 /// The tools as the host got them, so that the result of the call holds the same array.
 #[derive(Default)]
@@ -123,12 +125,12 @@ impl NodeHost {
                         |context, scope| network_answers(context, scope, principal),
                         rules,
                     );
-                    early.lock().rules = Some(rules);
+                    early.lock().rules = Some(Box::new(rules));
                 }
                 Ok(config)
             },
         );
-        self.early.lock().config = Some((looked, pending));
+        self.early.lock().config = Some(Box::new((looked, pending)));
     }
 
     /// Calls the registry's `getServerConfig`.
@@ -158,10 +160,10 @@ impl Registry for NodeHost {
         lookup: Lookup<'_>,
     ) -> Result<Option<Arc<RawConfig>>> {
         let looked = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
-        let early = (self.early.lock().config)
-            .take_if(|(known, _)| lookup.config_servers && *known == looked);
-        if let Some((_, pending)) = early {
-            return pending.answer().await;
+        let early =
+            (self.early.lock().config).take_if(|early| lookup.config_servers && early.0 == looked);
+        if let Some(early) = early {
+            return early.1.answer().await;
         }
         let config_servers = self.config_servers.clone();
         let config_servers = config_servers.filter(|_| lookup.config_servers);
@@ -240,6 +242,7 @@ impl Registry for NodeHost {
             catalog_generations: self.present.has(GENERATION),
             app_server_configs,
             recovers_catalogs: self.recovers_catalogs,
+            is_embedded: false,
         })
     }
 
@@ -289,46 +292,16 @@ impl Registry for NodeHost {
     }
 }
 
-/// Asks the registry for all rules at once; each answer may be a promise. Rules of a tenant come last.
+/// Asks the registry for all rules at once.
 fn network_answers<'env>(
     context: &Arc<CallContext>,
     scope: Scope<'env>,
-    principal: Principal,
+    Principal { user_id, role }: Principal,
 ) -> JsResult<'env> {
     REGISTRY.with(context, scope, move |context, registry| {
         let scope = registry.scope();
-        let mut answers = Vec::with_capacity(4);
-        let mut ask = || -> JsResult<'_, bool> {
-            let mut pending = false;
-            for method in [
-                "shouldEnableSSRFProtection",
-                "getAllowedDomains",
-                "getAllowedAddresses",
-            ] {
-                answers.push(REGISTRY.call_on(context, registry, method, &[])?);
-            }
-            let resolve = registry.get(RESOLVE_ALLOWLISTS)?;
-            if resolve.is_function() {
-                let Principal { user_id, role } = &principal;
-                let whose = [("userId", user_id), ("role", role)].to_js(scope)?;
-                answers.push(context.apply(resolve, registry, &[whose])?);
-            }
-            for answer in &answers {
-                pending |= answer.is_object() && answer.get("then")?.is_function();
-            }
-            Ok(pending)
-        };
-        match ask() {
-            Ok(false) => scope.array(&answers),
-            Ok(true) => {
-                let promises = scope.global()?.get("Promise")?;
-                let answers = scope.array(&answers)?;
-                promises.call_method("all", &[answers])
-            }
-            Err(thrown) => {
-                answers.into_iter().for_each(Value::unheeded);
-                Err(thrown)
-            }
-        }
+        let arguments = [registry, user_id.to_js(scope)?, role.to_js(scope)?];
+        let ask = scope.helper(Helper::NetworkAnswers)?;
+        context.apply(ask, scope.undefined(), &arguments)
     })
 }

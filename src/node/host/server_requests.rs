@@ -70,19 +70,33 @@ impl<'env> ToJs<'env> for Peer {
 }
 
 /// The `AbortController` of a handler. Dropped before the handler has answered, it tells the handler that nobody waits.
-struct Handling {
+pub(super) struct Handling {
     context: Arc<CallContext>,
     /// Empty until the handler has been called.
     controller: Arc<Mutex<Option<JsRef>>>,
-    has_answered: bool,
+    pub has_answered: bool,
 }
 
 impl Handling {
-    fn new(context: &Arc<CallContext>) -> Self {
+    pub fn new(context: &Arc<CallContext>) -> Self {
         Self {
             context: Arc::clone(context),
             controller: Arc::default(),
             has_answered: false,
+        }
+    }
+
+    /// Makes the handler's signal, where the handler is called.
+    pub fn beginning(
+        &self,
+    ) -> impl for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + use<>
+    {
+        let controller = Arc::clone(&self.controller);
+        move |context, scope| {
+            let aborts = context.realm.abort_controller.get(scope).construct(&[])?;
+            let signal = aborts.get("signal")?;
+            *controller.lock() = Some(JsRef::new(&context.thread, aborts)?);
+            Ok(signal)
         }
     }
 }
@@ -123,7 +137,7 @@ impl ServerRequests for HostHandlers {
             ));
         };
         let mut handling = Handling::new(&self.context);
-        let controller = Arc::clone(&handling.controller);
+        let begin = handling.beginning();
         let (peer, id) = (peer.clone(), id.to_owned());
         let handler = Callback::<(), ()>::new(member, TIMEOUT);
         let answer = handler.call_with(
@@ -131,10 +145,8 @@ impl ServerRequests for HostHandlers {
             move |context, scope| {
                 let host = context.host(scope);
                 let peer = peer.to_js(scope)?;
-                let aborts = context.realm.abort_controller.get(scope).construct(&[])?;
-                peer.set("signal", aborts.get("signal")?)?;
+                peer.set("signal", begin(context, scope)?)?;
                 peer.set("requestId", scope.parse_json(&id)?)?;
-                *controller.lock() = Some(JsRef::new(&context.thread, aborts)?);
                 let (handler, this) = match host.get(member)? {
                     function if function.is_function() => (function, host),
                     object => (object.get(HANDLER)?, object),

@@ -20,7 +20,7 @@ const SERVICE: Service = Service::Host(SESSIONS);
 
 const GET: Callback<(String,), Option<String>> =
     Callback::reading("sharedSessions.get", STORE_TIMEOUT, |_, value| {
-        text_or_nothing(value)
+        text_or_nothing(value, "sharedSessions.get")
     });
 const SET: Callback<(String, String, Duration), ()> =
     Callback::new("sharedSessions.set", STORE_TIMEOUT);
@@ -33,15 +33,18 @@ const DELETE: Callback<(String, Optional<String>), bool> =
         yes_or_no(value, "sharedSessions.delete")
     });
 
-fn text_or_nothing(value: Value<'_>) -> JsResult<'_, Option<String>> {
+pub(super) fn text_or_nothing<'env>(
+    value: Value<'env>,
+    function: &str,
+) -> JsResult<'env, Option<String>> {
     match (value.present(), value.as_string()) {
-        (Some(_), None) => Err(wrong_answer(value, GET.name, "a string or undefined")),
+        (Some(_), None) => Err(wrong_answer(value, function, "a string or undefined")),
         (_, text) => Ok(text),
     }
 }
 
 /// Whoever takes something else for a yes has taken what is another's.
-fn yes_or_no<'env>(value: Value<'env>, function: &str) -> JsResult<'env, bool> {
+pub(super) fn yes_or_no<'env>(value: Value<'env>, function: &str) -> JsResult<'env, bool> {
     let answer = value.as_bool();
     answer.ok_or_else(|| wrong_answer(value, function, "a boolean"))
 }

@@ -21,6 +21,8 @@ pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Read<Ret> = for<'env> fn(&Arc<CallContext>, Value<'env>) -> JsResult<'env, Ret>;
 
+type Start = Box<dyn for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send>;
+
 /// A function of the host, what it takes and what it answers. `docs/architecture.md` has a table of the types.
 pub struct Callback<Args, Ret> {
     /// How errors call it. After the last dot it is the name of a member of the host services, or of a method.
@@ -79,6 +81,8 @@ impl<Args: 'static, Ret: Send + 'static> Callback<Args, Ret> {
         S: for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + 'static,
     {
         let read = self.read;
+        // Boxed: the rest is compiled once for all arguments.
+        let start: Start = Box::new(start);
         self.call_with(context, start, read).await
     }
 
@@ -176,15 +180,17 @@ async fn bounded<T>(
     limit: Duration,
     answer: impl Future<Output = Result<Result<T>>>,
 ) -> Result<T> {
-    tokio::time::timeout(limit, answer).await.map_err(|_| {
-        Error::new(
-            Code::HostTimeout,
-            format!(
-                "The host callback {name} did not settle within {} s",
-                limit.as_secs()
-            ),
-        )
-    })??
+    tokio::time::timeout(limit, answer)
+        .await
+        .map_err(|_| too_slow(name, limit))??
+}
+
+fn too_slow(name: &str, limit: Duration) -> Error {
+    let seconds = limit.as_secs();
+    Error::new(
+        Code::HostTimeout,
+        format!("The host callback {name} did not settle within {seconds} s"),
+    )
 }
 
 /// What a callback that was started owes. A promise that nobody can settle any more is garbage, and goes with it.
@@ -203,15 +209,21 @@ impl<T> Answer<T> {
 
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return self.give(Err(Error::internal()));
+        if self.sender.is_none() {
+            return;
         }
-        self.give(Err(Error::new(
-            Code::HostTimeout,
-            format!(
-                "The host callback {} returned a promise that can never settle",
-                self.name
-            ),
-        )));
+        let error = if std::thread::panicking() {
+            Error::internal()
+        } else {
+            never_settled(self.name)
+        };
+        self.give(Err(error));
     }
+}
+
+fn never_settled(name: &str) -> Error {
+    Error::new(
+        Code::HostTimeout,
+        format!("The host callback {name} returned a promise that can never settle"),
+    )
 }

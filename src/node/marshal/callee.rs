@@ -18,6 +18,29 @@ pub enum Service {
     Given(Arc<JsRef>),
 }
 
+/// A service, or what its getter promises.
+enum Found<'env> {
+    Object(Value<'env>),
+    Promise(Value<'env>),
+}
+
+type Then = dyn for<'any> Fn(&Arc<CallContext>, Value<'any>) -> JsResult<'any>;
+
+/// A promise of what `then` makes of the service that is promised.
+fn after<'env>(
+    context: &Arc<CallContext>,
+    promise: Value<'env>,
+    then: Box<Then>,
+) -> JsResult<'env> {
+    let context = Arc::clone(context);
+    let continuation = promise
+        .scope()
+        .function("withService", move |scope, _, arguments| {
+            then(&context, scope.at(&arguments, 0))
+        })?;
+    promise.call_method("then", &[continuation])
+}
+
 impl Service {
     /// An object that came with a call. Anything else is refused under this name.
     pub fn given<'env>(
@@ -39,24 +62,10 @@ impl Service {
         scope: Scope<'env>,
         then: impl for<'any> Fn(&Arc<CallContext>, Value<'any>) -> JsResult<'any> + 'static,
     ) -> JsResult<'env> {
-        let member = match self {
-            Self::Host(member) => member,
-            Self::Given(object) => return then(context, object.get(scope)),
-        };
-        let host = context.host(scope);
-        let service = host.get(member)?;
-        if !service.is_function() {
-            return then(context, service);
+        match self.find(context, scope)? {
+            Found::Object(object) => then(context, object),
+            Found::Promise(promise) => after(context, promise, Box::new(then)),
         }
-        let service = context.apply(service, host, &[])?;
-        if !(service.is_object() && service.get("then")?.is_function()) {
-            return then(context, service);
-        }
-        let context = Arc::clone(context);
-        let continuation = scope.function("withService", move |scope, _, arguments| {
-            then(&context, scope.at(&arguments, 0))
-        })?;
-        service.call_method("then", &[continuation])
     }
 
     /// Calls a method, with `this` intact.
@@ -67,10 +76,42 @@ impl Service {
         method: &'static str,
         arguments: impl for<'any> ToArguments<'any> + 'static,
     ) -> JsResult<'env> {
-        let service = self.clone();
-        self.with(context, scope, move |context, object| {
-            let arguments = arguments.to_arguments(object.scope())?;
-            service.call_on(context, object, method, &arguments)
+        match self.find(context, scope)? {
+            Found::Object(object) => {
+                let arguments = arguments.to_arguments(scope)?;
+                self.call_on(context, object, method, &arguments)
+            }
+            Found::Promise(promise) => {
+                let service = self.clone();
+                let call: Box<Then> = Box::new(move |context, object| {
+                    let arguments = arguments.to_arguments(object.scope())?;
+                    service.call_on(context, object, method, &arguments)
+                });
+                after(context, promise, call)
+            }
+        }
+    }
+
+    fn find<'env>(
+        &self,
+        context: &Arc<CallContext>,
+        scope: Scope<'env>,
+    ) -> JsResult<'env, Found<'env>> {
+        let member = match self {
+            Self::Host(member) => member,
+            Self::Given(object) => return Ok(Found::Object(object.get(scope))),
+        };
+        let host = context.host(scope);
+        let service = host.get(member)?;
+        if !service.is_function() {
+            return Ok(Found::Object(service));
+        }
+        let service = context.apply(service, host, &[])?;
+        let is_promise = service.is_object() && service.get("then")?.is_function();
+        Ok(if is_promise {
+            Found::Promise(service)
+        } else {
+            Found::Object(service)
         })
     }
 

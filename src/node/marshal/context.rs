@@ -7,7 +7,7 @@ use super::listeners::Listeners;
 use super::log_buffer::{LogBuffer, OF_RUNTIME};
 use super::raw_configs::RawConfigs;
 use crate::log_room::Room;
-use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Thrown, Value};
+use crate::node::engine::{Helper, JsRef, JsResult, JsThread, Scope, Thrown, Value};
 use crate::telemetry::Metrics;
 
 /// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
@@ -94,7 +94,7 @@ impl Context {
         arguments: &[Value<'env>],
     ) -> JsResult<'env> {
         let resource = self.0.get(function.scope());
-        let run = resource.get("runInAsyncScope")?;
+        let run = function.scope().helper(Helper::RunInAsyncScope)?;
         run.call(resource, &[&[function, this], arguments].concat())
     }
 }

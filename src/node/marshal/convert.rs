@@ -4,17 +4,22 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use crate::host::{Environment, NetworkRules, OpenIdTokens, RulesOfCall, User};
-use crate::node::engine::{JsResult, Scope, Type, Value};
+use crate::node::engine::{JsResult, Names, Scope, Type, Value};
 use crate::secret::Secret;
 use crate::server_config::{ServerConfig, USER_FIELDS, env_references};
 
+/// Where a user's tokens are.
+const TOKENS: Names = &["federatedTokens", "openidTokens"];
+
 pub fn user(value: Value<'_>) -> JsResult<'_, User> {
     let fields = value.fields(USER_FIELDS)?;
+    let given = value.pick(TOKENS)?;
+    let tokens = |name| given.get(name).map_or(Ok(None), openid_tokens);
     Ok(User {
         id: fields.get("id").filter(|id| !id.is_empty()).cloned(),
         fields,
-        federated_tokens: openid_tokens(value.get("federatedTokens")?)?,
-        openid_tokens: openid_tokens(value.get("openidTokens")?)?,
+        federated_tokens: tokens("federatedTokens")?,
+        openid_tokens: tokens("openidTokens")?,
     })
 }
 

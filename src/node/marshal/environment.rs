@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::transport::stdio::StdioWire;
 
 /// Where `LibreChat` has the key of stored tokens.
-const CREDENTIALS_VARIABLE: &str = "CREDS_KEY";
+pub const CREDENTIALS_VARIABLE: &str = "CREDS_KEY";
 
 /// The key of stored tokens: the host's, else the variable's.
 pub fn credentials_key<'env>(

@@ -55,7 +55,8 @@ fn made<'env>(scope: Scope<'env>, error: &Error, has_data: bool) -> Value<'env> 
         }
         value
             .with("retryable", error.retryable)?
-            .optional("status", error.status.map(i64::from))?;
+            .optional("status", error.status.map(i64::from))?
+            .optional("retryAfterMs", error.retry_after_ms.map(i64::from))?;
         if let Some(failure) = &error.obo {
             set_obo(value, failure)?;
         }

@@ -20,8 +20,8 @@ pub const SPAN_LISTENER: &str = "onSpans";
 
 /// Whoever wants to know.
 pub struct Listeners {
-    /// In the order of [`CHANNELS`].
-    channels: Vec<JsRef>,
+    /// An array, in the order of [`CHANNELS`].
+    channels: JsRef,
     /// Whether a channel had subscribers when somebody last looked.
     subscribed: AtomicBool,
     /// The host has `onSpans`.
@@ -37,10 +37,11 @@ impl Listeners {
     ) -> JsResult<'env, Self> {
         let open = |(_, name): (Kind, &str)| {
             let name = module.scope().string(name)?;
-            JsRef::new(thread, module.call_method("channel", &[name])?)
+            module.call_method("channel", &[name])
         };
+        let channels: JsResult<'env, Vec<_>> = CHANNELS.into_iter().map(open).collect();
         Ok(Self {
-            channels: CHANNELS.into_iter().map(open).collect::<JsResult<_>>()?,
+            channels: JsRef::new(thread, module.scope().array(&channels?)?)?,
             subscribed: AtomicBool::new(false),
             spans: host.get(SPAN_LISTENER)?.is_function(),
         })
@@ -48,11 +49,9 @@ impl Listeners {
 
     /// Looks whether anybody has subscribed.
     pub fn look(&self, scope: Scope<'_>) {
-        let subscribed = self
-            .channels
-            .iter()
-            .any(|channel| has_subscribers(channel.get(scope)));
-        self.subscribed.store(subscribed, Ordering::Relaxed);
+        let subscribed = self.channels.get(scope).any_subscribed();
+        self.subscribed
+            .store(subscribed.unwrap_or_default(), Ordering::Relaxed);
     }
 
     pub fn want(&self, operation: &Operation) -> bool {
@@ -68,13 +67,10 @@ impl Listeners {
         scope: Scope<'env>,
         operation: &Operation,
     ) -> Option<(Value<'env>, &'static str)> {
-        let mut known = CHANNELS.iter().zip(&self.channels);
+        let channels = self.channels.get(scope).elements().ok()?;
+        let mut known = CHANNELS.iter().zip(channels);
         let ((_, name), channel) = known.find(|((kind, _), _)| *kind == operation.kind)?;
-        let channel = channel.get(scope);
-        has_subscribers(channel).then_some((channel, *name))
+        let has_subscribers = channel.get("hasSubscribers").is_ok_and(Value::is_truthy);
+        has_subscribers.then_some((channel, *name))
     }
-}
-
-fn has_subscribers(channel: Value<'_>) -> bool {
-    channel.get("hasSubscribers").is_ok_and(Value::is_truthy)
 }

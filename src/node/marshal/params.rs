@@ -15,6 +15,7 @@ pub struct Params<'env> {
 /// What calls may be given.
 const PARAMS: Names = &[
     "anew",
+    "approvedBy",
     "authorize",
     "configServers",
     "connectionTarget",
@@ -61,6 +62,7 @@ const PARAMS: Names = &[
     "tokenMethods",
     "toolArguments",
     "toolName",
+    "tools",
     "upstreamTokenProvider",
     "upstreamTokenProviderResolver",
     "user",

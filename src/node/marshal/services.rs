@@ -8,6 +8,9 @@ pub const UPDATE_TOOLS: &str = "updateMCPServerTools";
 /// What a user's tools are published under.
 pub const GENERATION: &str = "getMCPToolsCacheGeneration";
 
+/// The operator's rules for the tools of all servers.
+pub const SETTINGS: &str = "mcpSettings";
+
 /// Where the function is in a `sampling` that says more.
 pub const HANDLER: &str = "handler";
 
@@ -46,6 +49,7 @@ const FLOW_MANAGER: &[&str] = &[
 const MEMBERS: &[(&str, Shape)] = &[
     ("config", Shape::StringOrObject),
     ("registry", Shape::MethodsOrGetter(REGISTRY)),
+    (SETTINGS, Shape::ObjectOrGetter),
     ("tokenMethods", Shape::MethodsOrGetter(TOKEN_METHODS)),
     ("flowManager", Shape::MethodsOrGetter(FLOW_MANAGER)),
     (UPDATE_TOOLS, Shape::Function),
@@ -67,6 +71,10 @@ const MEMBERS: &[(&str, Shape)] = &[
     (
         "sharedSessions",
         Shape::MethodsOrGetter(&["get", "set", "compareAndSet", "delete"]),
+    ),
+    (
+        "toolPins",
+        Shape::MethodsOrGetter(&["get", "compareAndSet"]),
     ),
     ("oboTokenResolver", Shape::Function),
     ("oboTrustChecker", Shape::Function),
@@ -94,6 +102,9 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("traceHeaders", Shape::Boolean),
     ("onSpans", Shape::Function),
     ("onTraffic", Shape::Function),
+    ("onToolCall", Shape::Function),
+    ("onToolResult", Shape::Function),
+    ("onAudit", Shape::Function),
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
     (classes::HOST_CLASSES, Shape::Methods(&[])),
@@ -132,6 +143,9 @@ pub fn check(host: Value<'_>) -> JsResult<'_, ()> {
     match (present.has("registry"), present.has("config")) {
         (true, true) => Err(scope.type_error(
             "createMCPRuntime: host.registry and host.config exclude each other",
+        )),
+        (false, true) if present.has(SETTINGS) => Err(scope.type_error(
+            "createMCPRuntime: host.mcpSettings and host.config exclude each other: a config has mcpSettings of its own",
         )),
         (false, false) => Err(scope.type_error(
             "createMCPRuntime: host.registry must be an object or a function that returns one, unless host.config is given",

@@ -15,13 +15,13 @@ fn tracker<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>) -> JsResult<'en
     let runtime = Arc::downgrade(shared);
     let warn = scope.function("warn", move |scope, _, _| {
         if let Some(shared) = runtime.upgrade() {
-            let call = shared.call(scope, None)?;
+            let (context, logger) = shared.logger(scope)?;
             let message = format!(
                 "[MCP catalog recovery] Released discoveries still running reached the limit of {}; starting no new discovery until one settles",
                 limits.detached
             );
-            call.host.logger.warn(message);
-            call.context().flush_log(scope);
+            logger.warn(message);
+            context.flush_log(scope);
         }
         Ok(scope.undefined())
     })?;

@@ -166,7 +166,7 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
             let request = ServerCall {
                 scope: call.scope(),
                 server_name: &wanted.server_name,
-                config: call.config()?,
+                config: call.config().map_err(Box::new),
                 method: &wanted.method,
                 params: RpcParams::from(wanted.params.as_ref()),
                 requires_user_vars: true,
@@ -180,7 +180,7 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
                 cancel: call.cancel.clone(),
             };
             let work = manager.call_raw(request, &mut wanted.task);
-            client.work(&call, late(limit, &is_sent), work).await
+            Box::pin(client.work(&call, late(limit, &is_sent), work)).await
         })
     });
     invoked.run_with(prepared, |scope, _, answer: Box<RawValue>| {

@@ -11,9 +11,10 @@ use super::call::Call;
 use super::handle::{Handle, REQUEST_TIMEOUT};
 use super::methods::Invocation;
 use crate::connection::{Params as RpcParams, Progress, TaskCall};
-use crate::manager::{Manager, is_tool_error};
+use crate::manager::{Governed, Manager, Subject, is_tool_error};
 use crate::node::engine::JsResult;
 use crate::node::marshal::params::Params;
+use crate::server_config::ToolRules;
 
 /// Sends a request as it is given, with the connection's own bounds where it brings none.
 pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env> {
@@ -35,21 +36,45 @@ pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'en
                 timeout,
                 sink: None,
             });
-            let is_tool_call = method == "tools/call";
+            let subject = Subject {
+                server_name: &handle.key.server_name,
+                user_id: handle.key.owner.user_id(),
+                params,
+            };
+            let mut governed = Governed::of(&manager, &call.host, (&method, subject));
+            let kept = manager.read_kept_result(
+                (&method, params),
+                &handle.key.server_name,
+                handle.key.owner.user_id(),
+            );
             let answer = async {
+                if let Some(answer) = kept {
+                    return answer;
+                }
+                let defaults = call.host.tool_rules()?;
                 let lease = handle.lease()?;
                 let connection = lease.connection();
                 seen.carried_by(connection);
-                if is_tool_call {
-                    let mut task = TaskCall::default();
-                    return connection.call_tool(params, &options, &mut task).await;
-                }
-                connection.request(&method, params, &options).await
+                let Some(governed) = &mut governed else {
+                    return connection.request(&method, params, &options).await;
+                };
+                // The connection may have been made for others, and under other rules.
+                let (own, identity) =
+                    handle.recipe(|recipe| (recipe.own_rules.clone(), recipe.identity.clone()));
+                let rules = ToolRules::effective(own.as_ref(), defaults);
+                governed.stands_under(rules, identity);
+                let mut task = TaskCall::default();
+                let answer = governed.call(params, connection, &mut task, &options);
+                let answer = answer.await?;
+                governed.result(answer, &options).await
             };
             let outcome = answer.await;
             let read = outcome.as_ref();
-            let is_error = is_tool_call && read.is_ok_and(|answer| is_tool_error(answer));
+            let is_error = governed.is_some() && read.is_ok_and(|answer| is_tool_error(answer));
             seen.end(read, is_error, &manager, &call.host.logger);
+            if let Some(governed) = governed {
+                governed.end(read.err(), is_error).await;
+            }
             outcome
         })
     });

@@ -226,6 +226,7 @@ async fn listed(handle: &Handle, call: &Call) -> Result<ToolList> {
     let mut options = handle.options(call);
     seen.follow(&mut options);
     let list = async {
+        call.host.tool_rules()?;
         let lease = handle.lease()?;
         seen.carried_by(lease.connection());
         list_tools(lease.connection(), &options).await

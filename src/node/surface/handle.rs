@@ -14,6 +14,7 @@ use super::call::Call;
 use super::resource_updates::ResourceUpdates;
 use crate::connection::{CallOptions, Caller, DEFAULT_INIT_TIMEOUT, Event, Params, Recipe};
 use crate::error::{Code, Error, Result};
+use crate::governance::PinScope;
 use crate::host::Peer;
 use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager, Observation, Relisted};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
@@ -163,7 +164,7 @@ impl Handle {
     }
 
     pub fn options(&self, call: &Call) -> CallOptions {
-        let (timeout, peer, tool_headers) = self.backing(|backing| {
+        let (timeout, peer, tool_headers, pins) = self.backing(|backing| {
             let recipe = &backing.recipe;
             let peer = Peer {
                 server_name: recipe.server_name.clone(),
@@ -175,7 +176,8 @@ impl Handle {
                 // The connection has a newer one.
                 Arc::make_mut(headers).remove(AUTHORIZATION);
             }
-            (recipe.config.timeout, peer, tool_headers)
+            let pins = PinScope::of_call(&call.host, recipe.own_rules.as_deref());
+            (recipe.config.timeout, peer, tool_headers, pins)
         });
         let host = call.host.server_requests.clone();
         CallOptions {
@@ -187,6 +189,7 @@ impl Handle {
             caller: Some(Caller { peer, host }),
             kept: None,
             trace: call.host.trace.clone(),
+            pins,
             sent_id: None,
         }
     }

@@ -19,6 +19,9 @@ use crate::server_config::sanitize_url_for_logging;
 /// What the inspection writes into a config in place of what was configured.
 const REWRITTEN: &str = "serverInstructions";
 
+/// A rule that does not hold, and nobody sees it.
+const WRITTEN_OVER: &str = "The registry keeps the names of the tools in place of the operator's `tools`, which does not hold: say it in mcpSettings.tools, or set startup: false";
+
 const REMOVE_SERVER: Callback<(String, &str), ()> =
     Callback::new("registry.removeServer", STORE_TIMEOUT);
 
@@ -65,17 +68,32 @@ impl Configured {
                     .is_some_and(|at| at >= started)
                 && is_made_from(entry, config.get(known.scope()))?;
             if !is_done {
-                plan.add.push((name, config, replaces));
+                let tools = config.get(known.scope()).get("tools")?;
+                plan.add.push(Addition {
+                    has_rule: tools.is_object(),
+                    name,
+                    config,
+                    replaces,
+                });
             }
         }
         Ok(Some(plan))
     }
 }
 
+/// A server to inspect and add.
+struct Addition {
+    name: String,
+    config: Arc<JsRef>,
+    /// An older entry has to go before.
+    replaces: bool,
+    /// An operator says which tools there are.
+    has_rule: bool,
+}
+
 /// What has to be done.
 struct Plan {
-    /// To inspect and add, and whether an older entry has to go before.
-    add: Vec<(String, Arc<JsRef>, bool)>,
+    add: Vec<Addition>,
     /// Configured no more.
     remove: Vec<String>,
 }
@@ -93,9 +111,10 @@ pub async fn initialize(call: &Call, configured: Configured) -> Result<()> {
     }
     let limit = call.settings.registry_init_timeout;
     let additions = plan.add.into_iter();
-    join_all(additions.map(|(name, config, replaces)| async move {
-        if let Err(error) = add(call, &name, &config, replaces, limit).await {
-            let message = format!("{} Failed to store stub config:", log_prefix(None, &name));
+    join_all(additions.map(|addition| async move {
+        if let Err(error) = add(call, &addition, limit).await {
+            let prefix = log_prefix(None, &addition.name);
+            let message = format!("{prefix} Failed to store stub config:");
             let logger = &call.host.logger;
             logger.with(Level::Error, message, LogMeta::Error(error));
         }
@@ -155,21 +174,19 @@ fn is_made_from<'env>(entry: Value<'env>, config: Value<'env>) -> JsResult<'env,
 }
 
 /// Adds a server, or a stub where it cannot be inspected. One that takes too long goes on by itself.
-async fn add(
-    call: &Call,
-    name: &str,
-    config: &Arc<JsRef>,
-    replaces: bool,
-    limit: Duration,
-) -> Result<()> {
-    if replaces {
+async fn add(call: &Call, addition: &Addition, limit: Duration) -> Result<()> {
+    let Addition { name, config, .. } = addition;
+    if addition.replaces {
         remove(call, name).await?;
     }
     let logger = &call.host.logger;
     let prefix = log_prefix(None, name);
     match store(call, "addServer", name, config, limit).await {
-        Ok(lines) => {
-            log(logger, &prefix, &lines);
+        Ok(stored) => {
+            log(logger, &prefix, &stored.lines);
+            if addition.has_rule && stored.has_names {
+                logger.error(format!("{prefix} {WRITTEN_OVER}"));
+            }
             Ok(())
         }
         Err(error) if error.code == Code::HostTimeout => {
@@ -200,11 +217,20 @@ fn log(logger: &Logger, prefix: &str, lines: &[String]) {
     ));
 }
 
-/// What is told of a server that was added.
-fn summary(config: Value<'_>) -> JsResult<'_, Vec<String>> {
+/// A server that was added.
+#[derive(Default)]
+struct Stored {
+    /// What is told of it.
+    lines: Vec<String>,
+    /// It has the names of the tools that were found, where an operator's rule would be.
+    has_names: bool,
+}
+
+fn summary(config: Value<'_>) -> JsResult<'_, Stored> {
     if !config.is_object() {
-        return Ok(Vec::new());
+        return Ok(Stored::default());
     }
+    let has_names = config.get("tools")?.as_string().is_some();
     let text = |name: &str| -> JsResult<'_, String> {
         let value = config.get(name)?;
         Ok(match value.present() {
@@ -227,14 +253,15 @@ fn summary(config: Value<'_>) -> JsResult<'_, Vec<String>> {
         Some(duration) => duration.to_text()?,
         None => "N/A".to_owned(),
     };
-    Ok(vec![
+    let lines = vec![
         format!("URL: {url}"),
         format!("OAuth Required: {}", text("requiresOAuth")?),
         format!("Capabilities: {}", text("capabilities")?),
         format!("Tools: {}", text("tools")?),
         format!("Server Instructions: {instructions}"),
         format!("Initialized in: {duration}ms"),
-    ])
+    ];
+    Ok(Stored { lines, has_names })
 }
 
 async fn store(
@@ -243,13 +270,13 @@ async fn store(
     name: &str,
     config: &Arc<JsRef>,
     limit: Duration,
-) -> Result<Vec<String>> {
+) -> Result<Stored> {
     let arguments = (name.to_owned(), Arc::clone(config), "CACHE");
     Callback::reading(method, limit, |_, added| {
         if added.is_object() {
             summary(added.get("config")?)
         } else {
-            Ok(Vec::new())
+            Ok(Stored::default())
         }
     })
     .call(call.context(), &REGISTRY, arguments)

@@ -139,14 +139,17 @@ fn parsed_config<'env>(raw: Value<'env>, found: &Inspection) -> JsResult<'env> {
     let scope = raw.scope();
     let objects = scope.global()?.get("Object")?;
     let config = objects.call_method("assign", &[scope.object()?, raw])?;
+    let has_rule = raw.get("tools")?.is_object();
     let functions = found.tool_functions.as_deref().map(JsonText);
+    // An operator's rule stays where it is; the names are those of the functions.
+    let names = found.tools.as_ref().filter(|_| !has_rule);
     let duration = (found.duration.as_secs_f64() * 1000.0).round();
     config
         .optional("requiresOAuth", found.requires_oauth)?
         .optional("oauthMetadata", found.oauth_metadata.clone().map(Nullable))?
         .optional("resolvedInstructions", found.instructions.as_ref())?
         .optional("capabilities", found.capabilities.as_ref())?
-        .optional("tools", found.tools.as_ref())?
+        .optional("tools", names)?
         .optional("toolFunctions", functions)?
         .with("initDuration", duration)?;
     Ok(config)

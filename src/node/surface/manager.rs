@@ -12,7 +12,7 @@ use super::methods::{Invocation, Method, set_methods};
 use super::state::RuntimeState;
 use super::{
     app_connections, app_servers, catalog_tracker, discovery, lease, registry_view, tool_calls,
-    tool_functions,
+    tool_functions, tool_pins,
 };
 use crate::connection::{EpochMark, Parting};
 use crate::manager::{Key, Lease, Manager, Owner};
@@ -59,6 +59,8 @@ const METHODS: &[Method] = &[
         "clearCatalogRecoveryState",
         catalog_tracker::clear_catalog_recovery_state,
     ),
+    Method::new("getToolPins", tool_pins::get_tool_pins),
+    Method::new("approveTools", tool_pins::approve_tools),
     Method::new("withUserConnectionLease", lease::with_user_connection_lease),
 ];
 

@@ -40,4 +40,5 @@ mod task_handle;
 mod telemetry;
 mod tool_calls;
 mod tool_functions;
+mod tool_pins;
 mod validation;

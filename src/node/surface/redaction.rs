@@ -155,7 +155,9 @@ fn keep<'env>(
 ) -> JsResult<'env, ()> {
     let member = from.get_own(name)?;
     let is_hidden = !can_edit && EDITORS_MEMBERS.contains(&name);
-    if is_hidden || member.kind() == Type::Undefined {
+    // An object is an operator's rule, which is shown no more than the others; LibreChat's inspector makes it a text.
+    let is_rule = name == "tools" && member.is_object();
+    if is_hidden || is_rule || member.kind() == Type::Undefined {
         return Ok(());
     }
     let shown = match member.present() {

@@ -7,12 +7,10 @@ use serde_json::{Map, Value as Json, json};
 use super::call::Call;
 use super::methods::Invocation;
 use super::policy::instructions;
-use crate::embedded::Inspections;
 use crate::error::Result;
 use crate::host::Environment;
 use crate::manager::{Manager, format_instructions};
 use crate::node::engine::{JsRef, JsResult, Value};
-use crate::node::host::embedded::Embedded;
 use crate::node::host::registry::{GET_ALL_SERVER_CONFIGS, NodeHost};
 use crate::node::marshal::callee::REGISTRY;
 use crate::node::marshal::context::CallContext;
@@ -64,7 +62,7 @@ fn members(configs: Value<'_>) -> JsResult<'_, Vec<(String, Value<'_>)>> {
 /// The names of all servers.
 pub async fn server_names(call: &Call) -> Result<Vec<String>> {
     let embedded = call.node.embedded.as_ref();
-    let embedded = embedded.map(|config| json!(config.servers));
+    let embedded = embedded.map(|edition| json!(edition.config.servers));
     all_configs(&call.node, embedded, None, |_, configs| {
         Ok(members(configs)?
             .into_iter()
@@ -74,23 +72,18 @@ pub async fn server_names(call: &Call) -> Result<Vec<String>> {
     .await
 }
 
-fn inspections_of(invocation: &Invocation<'_>) -> Option<Arc<Inspections>> {
-    let embedded = invocation.runtime.embedded.as_ref();
-    embedded.map(Embedded::inspections)
-}
-
 /// What an embedded registry has, with what inspections find out about the servers that are wanted. A host's registry
 /// has inspected its own.
 async fn inspected(
-    inspections: Option<Arc<Inspections>>,
     manager: &Manager,
     call: &Call,
     is_wanted: fn(&Map<String, Json>) -> bool,
     names: Option<&[String]>,
 ) -> Result<Option<Json>> {
-    let (Some(inspections), Some(config)) = (inspections, &call.node.embedded) else {
+    let Some(edition) = &call.node.embedded else {
         return Ok(None);
     };
+    let config = &edition.config;
     let mut wanted = Vec::new();
     for (name, members) in &config.servers {
         if is_wanted(members) && names.is_none_or(|names| names.contains(name)) {
@@ -98,7 +91,9 @@ async fn inspected(
         }
     }
     let (scope, cancel) = (call.scope(), &call.cancel);
-    let configs = inspections.configs(config, &wanted, manager, &scope, cancel);
+    let configs = edition
+        .inspections
+        .configs(config, &wanted, manager, &scope, cancel);
     Ok(Some(Json::Object(configs.await?)))
 }
 
@@ -113,9 +108,8 @@ fn asks_for_instructions(members: &Map<String, Json>) -> bool {
 /// The tool functions of all configurations, in one object. LibreChat since August 2026 leaves out servers that users do
 /// not share.
 pub fn get_app_tool_functions<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let inspections = inspections_of(invocation);
     invocation.start(|manager, call| async move {
-        let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
+        let embedded = inspected(&manager, &call, |_| true, None).await?;
         let leaves_out = call.host.registry.abilities().await?.is_current();
         all_configs(&call.node, embedded, None, move |context, configs| {
             let merged = configs.scope().object()?;
@@ -154,10 +148,9 @@ pub fn format_instructions_for_context<'env>(invocation: &Invocation<'env>) -> J
         Some(servers) => Some(Arc::new(JsRef::new(&invocation.runtime.thread, servers)?)),
         None => None,
     };
-    let inspections = inspections_of(invocation);
     invocation.start(|manager, call| async move {
         let asks = asks_for_instructions;
-        let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
+        let embedded = inspected(&manager, &call, asks, wanted.as_deref()).await?;
         let mut all = all_configs(&call.node, embedded, config_servers, |_, configs| {
             let mut texts = Vec::new();
             for (name, config) in members(configs)? {

@@ -69,7 +69,15 @@ async fn ask(handle: &Handle, call: &Call, method: &str, uri: &str) -> Result<()
     let mut seen = handle.observe(call, method, Params::Members(&params));
     let mut options = handle.options(call);
     seen.follow(&mut options);
+    let (server_name, user_id) = (&handle.key.server_name, handle.key.owner.user_id());
+    let request = (method, Params::Members(&params));
+    let kept = handle
+        .manager()
+        .read_kept_result(request, server_name, user_id);
     let answer = async {
+        if let Some(kept) = kept {
+            return kept.map(drop);
+        }
         let lease = handle.lease()?;
         let connection = lease.connection();
         seen.carried_by(connection);

@@ -51,6 +51,11 @@ impl Ending for Call {
     }
 }
 
+/// What a call that was successful makes of its result on JavaScript's thread.
+type Converted = Box<dyn for<'any> FnOnce(Scope<'any>) -> JsResult<'any> + Send>;
+/// Boxed where it begins: it is large, and JavaScript's thread does not have to pass it on.
+type Begin = Box<dyn FnOnce() -> BoxFuture<'static, Result<Converted>> + Send>;
+
 /// Runs what `begin` makes and returns a promise of what `convert` makes of its outcome. `prepared` is what could be
 /// read of the call: an exception rejects the promise, as in an `async` function. After `close()` every call rejects.
 pub fn promised<'env, E, T, B, F, C>(
@@ -66,6 +71,26 @@ where
     B: FnOnce() -> F + Send + 'static,
     C: for<'any> FnOnce(Scope<'any>, &E, T) -> JsResult<'any> + Send + 'static,
 {
+    let prepared = prepared.map(|(call, begin)| {
+        let ending: Arc<dyn Ending> = Arc::clone(&call) as _;
+        let begin = move || -> BoxFuture<'static, Result<Converted>> {
+            Box::pin(async move {
+                let outcome = begin().await?;
+                let convert: Converted = Box::new(move |scope| convert(scope, &call, outcome));
+                Ok(convert)
+            })
+        };
+        (ending, Box::new(begin) as Begin)
+    });
+    promised_boxed(runtime, scope, prepared)
+}
+
+/// Not generic: compiled once for all functions.
+fn promised_boxed<'env>(
+    runtime: &Arc<RuntimeState>,
+    scope: Scope<'env>,
+    prepared: JsResult<'env, (Arc<dyn Ending>, Begin)>,
+) -> JsResult<'env> {
     let (promise, value) = runtime.thread.promise(scope)?;
     let (call, begin) = match prepared {
         Ok(prepared) => prepared,
@@ -78,14 +103,14 @@ where
     let under_way = runtime.manager.begin_call();
     let work = async move {
         let is_closed = under_way.is_none() || shared.manager.closing().is_cancelled();
-        let outcome = outcome_of(is_closed, begin().boxed()).await;
+        let outcome = outcome_of(is_closed, begin).await;
         drop(under_way);
         promise.settle(move |scope| {
             let reason = call.end(&shared, scope);
             call.context().flush_log(scope);
             let outcome = match outcome {
-                Ok(outcome) => {
-                    let value = convert(scope, &call, outcome);
+                Ok(convert) => {
+                    let value = convert(scope);
                     call.is_over();
                     value
                 }
@@ -118,13 +143,12 @@ fn rejection<'env>(
     }
 }
 
-/// What the work of a call comes to. A panic in it is an error like any other. The work is boxed, and made where it
-/// runs: it is large, and JavaScript's thread does not have to pass it on.
-async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> Result<T> {
+/// What the work of a call comes to. A panic in it is an error like any other.
+async fn outcome_of(is_closed: bool, begin: Begin) -> Result<Converted> {
     if is_closed {
         return Err(Error::closed());
     }
-    AssertUnwindSafe(work)
+    AssertUnwindSafe(begin())
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(Error::internal()))

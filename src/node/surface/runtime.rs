@@ -22,9 +22,12 @@ use crate::manager::Manager;
 use crate::network::verification_warning;
 use crate::node::engine::workers::{self, spawn};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, Value, raise};
+use crate::node::host::audit::AuditTrail;
+use crate::node::host::tool_rules::HostRules;
 use crate::node::host::{client_profile, embedded, publisher};
 use crate::node::marshal::context::{CallContext, JsEnvironment};
 use crate::node::marshal::environment::VariableReader;
+use crate::node::marshal::log::logger_of;
 use crate::node::marshal::{convert, errors, newer_params, services, stderr_log, traffic};
 use crate::reinit::{Reinit, reinit};
 
@@ -32,7 +35,8 @@ use crate::reinit::{Reinit, reinit};
 /// used, never before and never cached.
 ///
 /// @throws `TypeError` that names the member whose shape is wrong; `Error` with `code` `MCP_INVALID_CONFIG` for a
-/// `config` that cannot be read, and `MCP_INTERNAL` where the system gives no threads
+/// `config` that cannot be read, `MCP_TOKEN_STORE` for a `CREDS_KEY` beside it that is no key, and `MCP_INTERNAL` where the
+/// system gives no threads
 #[napi(
     js_name = "createMCPRuntime",
     ts_args_type = "host: MCPHostServices",
@@ -63,11 +67,13 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     redaction::note_host(host)?;
     let embedded = embedded::read(scope, host)?;
     let client = client_profile::read(host)?;
+    let rules = HostRules::of(host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
     let tokio = workers::start().map_err(|error| Thrown(errors::to_js(scope, &error)))?;
     let burst = Arc::default();
     let tracing = traffic::read(scope, host)?;
+    let (audit, audit_warning) = AuditTrail::read(scope)?;
     let manager = Manager::traced(keep, tokio.clone(), tracing.tracer);
     let metrics = Arc::clone(manager.metrics());
     let shared = Arc::new(RuntimeState {
@@ -80,8 +86,11 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         manager,
         connections: Connections::default(),
         flows: Arc::default(),
+        tool_pins: Arc::default(),
         embedded,
+        rules,
         client: Arc::new(client),
+        audit: Arc::new(audit),
         catalog_recovery: CatalogRecovery::default(),
         newer: newer_params::Seen::default(),
         redemptions: Flights::new(TaskTracker::new(), "A token refresh broke off"),
@@ -112,10 +121,11 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         traffic.tell_in(CallContext::new(thread, realm, host, scope)?);
     }
     if let Some(warn) = tracing.warn {
-        let logger = shared.call(scope, None)?.host.logger.clone();
+        let (_, logger) = shared.logger(scope)?;
         let _ = warn.set(Box::new(move |text| logger.warn(text)));
     }
-    warn_at_once(scope, &shared, tracing.warning)?;
+    warn_at_once(scope, &shared, [tracing.warning, audit_warning])?;
+    follow_config(scope, &shared)?;
     let runtime = set_methods(scope.object()?, &shared, &(), METHODS)?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
@@ -135,22 +145,37 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
 fn warn_at_once<'env>(
     scope: Scope<'env>,
     shared: &RuntimeState,
-    of_trace: Option<String>,
+    of_files: [Option<String>; 2],
 ) -> JsResult<'env, ()> {
     let present = services::present(shared.host.get(scope))?;
     let environment = &shared.variables.read(scope)?.environment;
+    let [trace, audit] = of_files;
     let warnings = [
         publisher::incomplete(present).map(str::to_owned),
         verification_warning(environment).map(str::to_owned),
-        of_trace,
+        trace,
+        audit,
     ];
     if warnings.iter().any(Option::is_some) {
-        let call = shared.call(scope, None)?;
+        let (context, logger) = shared.logger(scope)?;
         for warning in warnings.into_iter().flatten() {
-            call.host.logger.warn(warning);
+            logger.warn(warning);
         }
-        call.context().flush_log(scope);
+        context.flush_log(scope);
     }
+    Ok(())
+}
+
+/// Has the configuration follow its file. What there is to say of it belongs to no call.
+fn follow_config<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResult<'env, ()> {
+    let Some(live) = shared.embedded.as_ref().filter(|live| live.has_file()) else {
+        return Ok(());
+    };
+    let (thread, realm, host) = (&shared.thread, &shared.realm, &shared.host);
+    let context = Arc::new(CallContext::new(thread, realm, host, scope)?);
+    let present = services::present(host.get(scope))?;
+    let environment = shared.variables.read(scope)?.environment;
+    live.follow(&shared.manager, logger_of(present, &context, &environment));
     Ok(())
 }
 
@@ -219,6 +244,7 @@ fn reinit_mcp_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let request = Reinit {
                 host: call.host.clone(),
+                settings: Arc::clone(&call.settings),
                 user: call.user.clone(),
                 server_name: given.server_name,
                 force_new: given.force_new,

@@ -35,6 +35,7 @@ fn snapshot<'env>(invocation: &Invocation<'env, Arc<Handle>>, reading: Reading) 
         seen.follow(&mut options);
         options.deadline = end.map_or(options.deadline, |end| end.min(options.deadline));
         let list = async {
+            call.host.tool_rules()?;
             let lease = handle.lease()?;
             let connection = lease.connection();
             seen.carried_by(connection);

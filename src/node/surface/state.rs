@@ -8,17 +8,18 @@ use super::call::Call;
 use super::catalog_recovery::CatalogRecovery;
 use super::handle::Connections;
 use super::request::RequestStore;
-use crate::embedded::MemoryFlows;
+use crate::embedded::{LiveConfig, MemoryFlows, PinFiles, data_directory};
 use crate::flights::Flights;
+use crate::governance::MemoryPins;
 use crate::host::{ClientProfile, Environment, FlowStore, Host, Logger};
 use crate::manager::Manager;
 use crate::node::engine::{
     AbortLink, JsRef, JsResult, JsThread, Present, Scope, StartBatch, Value,
 };
+use crate::node::host::audit::AuditTrail;
 use crate::node::host::configs::Configs;
 use crate::node::host::connections::CONNECTIONS;
 use crate::node::host::credentials::credential_events;
-use crate::node::host::embedded::Embedded;
 use crate::node::host::flows::NodeFlows;
 use crate::node::host::limits::{LIMITS, NodeLimits};
 use crate::node::host::prompt::{NodeLock, NodePrompt, NodeTenancy};
@@ -26,7 +27,11 @@ use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
 use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
-use crate::node::host::{client_assertion, obo, trace_context, upstream, workload};
+use crate::node::host::tool_pins::{NodeToolPins, TOOL_PINS};
+use crate::node::host::tool_rules::HostRules;
+use crate::node::host::{
+    client_assertion, embedded, obo, tool_hooks, trace_context, upstream, workload,
+};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::{CallContext, JsEnvironment};
 use crate::node::marshal::environment::{VariableReader, Variables, credentials_key};
@@ -47,10 +52,16 @@ pub struct RuntimeState {
     pub connections: Connections,
     /// For hosts without a flow manager.
     pub flows: Arc<MemoryFlows>,
+    /// Which tools are approved, for hosts that keep that nowhere.
+    pub tool_pins: Arc<MemoryPins>,
     /// In place of the host's registry.
-    pub embedded: Option<Embedded>,
+    pub embedded: Option<Arc<LiveConfig>>,
+    /// Of the tools of all servers.
+    pub rules: HostRules,
     /// Who servers are told that we are.
     pub client: Arc<ClientProfile>,
+    /// Who called what.
+    pub audit: Arc<AuditTrail>,
     pub catalog_recovery: CatalogRecovery,
     pub newer: newer_params::Seen,
     pub variables: VariableReader,
@@ -140,6 +151,16 @@ impl RuntimeState {
 }
 
 impl RuntimeState {
+    /// The host's log for what belongs to no call, with the context that it is written in. Nothing else of the host is asked.
+    pub fn logger<'env>(&self, scope: Scope<'env>) -> JsResult<'env, (Arc<CallContext>, Logger)> {
+        let environment = self.variables.read(scope)?.environment;
+        let present = services::present(self.host.get(scope))?;
+        let context = CallContext::new(&self.thread, &self.realm, &self.host, scope)?;
+        let context = Arc::new(context);
+        let logger = logger_of(present, &context, &environment);
+        Ok((context, logger))
+    }
+
     /// The host as a call sees it that brings no configs.
     pub fn node_host(
         &self,
@@ -151,7 +172,7 @@ impl RuntimeState {
         NodeHost {
             context: Arc::clone(context),
             environment: environment.clone(),
-            embedded: self.embedded.as_ref().map(Embedded::config),
+            embedded: self.embedded.as_ref().map(|live| live.edition()),
             config_servers: None,
             present,
             recovers_catalogs: self.catalog_recovery.is_used(),
@@ -206,6 +227,11 @@ impl RuntimeState {
             limits: present
                 .has(LIMITS)
                 .then(|| Arc::new(NodeLimits(Arc::clone(context))) as _),
+            tool_pins: if present.has(TOOL_PINS) {
+                Arc::new(NodeToolPins(Arc::clone(context)))
+            } else {
+                Arc::clone(&self.tool_pins) as _
+            },
             shared_sessions: present
                 .has(SESSIONS)
                 .then(|| Arc::new(NodeSessions(Arc::clone(context))) as _),
@@ -214,6 +240,9 @@ impl RuntimeState {
             client_assertions: client_assertion::of(context, present),
             upstream_tokens: None,
             identity: None,
+            rules: self.rules.of_call(context, self.host.get(scope)),
+            tool_hooks: tool_hooks::of(context, user, present)?,
+            audit: self.audit.of_call(context, present, &logger),
             server_requests: HostHandlers::new(context, present)
                 .map(|handlers| Arc::new(handlers) as _),
             client: Arc::clone(&self.client),
@@ -223,8 +252,13 @@ impl RuntimeState {
             logger,
             environment: environment.clone(),
         };
-        if let Some(embedded) = &self.embedded {
-            embedded.attach(&mut host, scope, &self.manager)?;
+        if let Some(edition) = &node.embedded {
+            embedded::attach(edition, &mut host, scope, &self.manager)?;
+            if !present.has(TOOL_PINS) {
+                host.tool_pins = Arc::new(PinFiles {
+                    directory: data_directory(environment),
+                });
+            }
         }
         let mut given = obo::Given::new();
         for name in obo::PER_CALL {

@@ -13,7 +13,12 @@ pub fn stats<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 
 /// `runtime.health()`.
 pub fn health<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    invocation.runtime.manager.health().to_js(invocation.scope)
+    let mut health = invocation.runtime.manager.health();
+    let config = invocation.runtime.embedded.as_ref();
+    if let Some(problem) = config.and_then(|config| config.problem()) {
+        health["configProblem"] = problem.into();
+    }
+    health.to_js(invocation.scope)
 }
 
 /// `runtime.metrics()`: the same as Prometheus' text.

@@ -46,7 +46,7 @@ fn run<'env>(
                 requires_user_vars: false,
                 scope: call.scope(),
                 server_name: &wanted.server_name,
-                config: call.config()?,
+                config: call.config().map_err(Box::new),
                 method: "tools/call",
                 params,
                 consent: Consent::of_call(&call.host),

@@ -10,6 +10,7 @@ use super::call::Call;
 use super::methods::Invocation;
 use crate::connection::CallOptions;
 use crate::error::{Error, Result};
+use crate::governance::PinScope;
 use crate::manager::{
     Key, Lease, Manager, MissingFields, Naming, Owner, Reading, Snapshot, generation_of, template,
 };
@@ -149,7 +150,7 @@ async fn of_user(
     let connection = lease.connection();
     let rules = call.host.registry.network_rules().await?.rules;
     let is_of_config = match config {
-        Some(config) => template(&call.host, config, &rules) == connection.recipe.template,
+        Some(config) => template(&call.host, config, &rules)? == connection.recipe.template,
         // In June's LibreChat a connection outlives its config.
         None => !call.host.registry.abilities().await?.is_current(),
     };
@@ -204,6 +205,7 @@ async fn read(call: &Call, lease: &Lease, end: Option<Instant>) -> Result<Snapsh
     let limit = end.map_or(limit, |end| end.min(limit));
     let mut options = CallOptions::new(limit, call.cancel.clone());
     options.trace.clone_from(&call.host.trace);
+    options.pins = PinScope::of_call(&call.host, recipe.own_rules.as_deref());
     let publisher = recipe.publisher.as_ref();
     let snapshot = Snapshot::read(connection, publisher, Reading::InOrder, &options).await?;
     snapshot.complete()

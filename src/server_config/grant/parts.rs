@@ -1,48 +1,11 @@
 //! Reading members of `oauth`, and of the objects in it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::super::environment;
 use super::super::placeholders::has_placeholders;
-use crate::error::{Error, Result};
-
-pub(super) type Members = Map<String, Value>;
-
-/// What is wrong, and the path to it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct GrantProblem {
-    pub path: Vec<String>,
-    pub message: String,
-}
-
-impl GrantProblem {
-    pub(super) fn below(mut self, name: &str) -> Self {
-        self.path.insert(0, name.to_owned());
-        self
-    }
-}
-
-impl From<GrantProblem> for Error {
-    fn from(problem: GrantProblem) -> Self {
-        let (path, message) = (problem.path.join("."), problem.message);
-        Self::invalid_config(format!("Invalid MCP server config: `{path}` {message}"))
-    }
-}
-
-pub(super) type Checked = Result<(), GrantProblem>;
-
-pub(super) fn problem(path: &[&str], message: impl Into<String>) -> GrantProblem {
-    GrantProblem {
-        path: path.iter().map(|part| (*part).to_owned()).collect(),
-        message: message.into(),
-    }
-}
-
-/// `null` is as good as absent, as elsewhere in a config.
-pub(super) fn present<'m>(members: &'m Members, name: &str) -> Option<&'m Value> {
-    members.get(name).filter(|value| !value.is_null())
-}
+use super::super::problem::{Checked, Members, Problem, present, problem};
 
 pub(super) fn is_filled(members: &Members, name: &str) -> bool {
     let text = members.get(name).and_then(Value::as_str);
@@ -84,7 +47,7 @@ pub(super) fn object<'m>(
     members: &'m Members,
     path: &[&str],
     allowed: &[&str],
-) -> Result<Option<&'m Members>, GrantProblem> {
+) -> Result<Option<&'m Members>, Problem> {
     let Some(value) = named(members, path) else {
         return Ok(None);
     };

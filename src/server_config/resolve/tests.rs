@@ -16,7 +16,7 @@ fn sent(members: Value, context: &Context<'_>) -> Vec<(String, Vec<u8>)> {
         panic!("a remote server was expected")
     };
     headers
-        .into_iter()
+        .iter()
         .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
         .collect()
 }
@@ -109,7 +109,7 @@ fn local() {
     };
     assert_eq!(command, "${A}");
     assert_eq!(args, ["alpha"]);
-    assert_eq!(env, texts([("K", "xalpha")]));
+    assert_eq!(*env, [("K".to_owned(), "xalpha".to_owned())]);
     assert_eq!(cwd.as_deref(), Some("${A}"));
     assert_eq!(stderr, Stderr::Ignore);
 }

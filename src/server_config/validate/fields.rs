@@ -8,6 +8,7 @@ use url::Url;
 use super::super::extensions::check_extensions;
 use super::super::grant::{GRANT_MEMBERS, check_server};
 use super::super::header::is_transports_own;
+use super::super::rules::ToolRules;
 use super::super::tls::TLS_MEMBERS;
 use super::author::Author;
 use super::report::{PathPart, Report};
@@ -72,6 +73,11 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
             report.issue("Invalid input");
         }
     });
+    for name in ToolRules::MEMBERS {
+        report.member(members, name, |report, value| {
+            tool_rule(report, name, value);
+        });
+    }
     report.member(members, "extensions", extensions);
     report.member(members, "oauth", oauth_of_administrator);
     grant(report, members);
@@ -102,6 +108,15 @@ fn extensions(report: &mut Report<'_>, value: &Value) {
 fn grant(report: &mut Report<'_>, members: &Members) {
     if let Err(problem) = check_server(members) {
         report.at_path(&problem.path, |report| {
+            report.issue(format!("This {}", problem.message));
+        });
+    }
+}
+
+/// Ours, and an operator's.
+fn tool_rule(report: &mut Report<'_>, name: &str, value: &Value) {
+    if let Err(problem) = ToolRules::check(name, value) {
+        report.at_path(&problem.path[1..], |report| {
             report.issue(format!("This {}", problem.message));
         });
     }

@@ -133,7 +133,9 @@ struct Envelope<'a> {
 #[must_use]
 pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    String::from_utf8_lossy(bytes.trim_ascii())
+    let bytes = bytes.trim_ascii();
+    // Which looks at several bytes at a time.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Hands over each message of a text, which may be an array of them (up to 2025-03-26).

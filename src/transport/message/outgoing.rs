@@ -12,6 +12,8 @@ use crate::host::TraceContext;
 use crate::nesting::{self, MAX_NESTING};
 
 const META: &str = "_meta";
+/// Ours alone, made of the request's id: whoever could give another would be told of as another's request.
+const PROGRESS_TOKEN: &str = "progressToken";
 const NAME: &str = "name";
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 const ARGUMENTS: &str = "arguments";
@@ -101,7 +103,8 @@ impl Serialize for Written<'_> {
                 let mut map = serializer.serialize_map(None)?;
                 let client = meta.client.into_iter().flatten();
                 for (name, value) in own.iter().copied().flatten() {
-                    if meta.client.is_none_or(|client| !client.contains_key(name)) {
+                    let is_ours = meta.client.is_some_and(|client| client.contains_key(name));
+                    if !is_ours && name != PROGRESS_TOKEN {
                         map.serialize_entry(name, value)?;
                     }
                 }
@@ -116,7 +119,7 @@ impl Serialize for Written<'_> {
                     }
                 }
                 if let Some(token) = meta.progress_token {
-                    map.serialize_entry("progressToken", &token)?;
+                    map.serialize_entry(PROGRESS_TOKEN, &token)?;
                 }
                 map.end()
             }
@@ -127,9 +130,9 @@ impl Serialize for Written<'_> {
         match params {
             Params::None => {}
             Params::Members(members) => {
-                own = members.get(META);
+                own = members.get(META).and_then(Value::as_object);
                 for (name, value) in members {
-                    if name != META || meta.is_empty() {
+                    if name != META || meta.is_empty() && own.is_none() {
                         map.serialize_entry(name, value)?;
                     }
                 }
@@ -141,8 +144,8 @@ impl Serialize for Written<'_> {
                 }
             }
         }
-        if !meta.is_empty() {
-            map.serialize_entry(META, &Merged(own.and_then(Value::as_object), meta))?;
+        if !meta.is_empty() || own.is_some() {
+            map.serialize_entry(META, &Merged(own, meta))?;
         }
         map.end()
     }
@@ -276,6 +279,19 @@ mod tests {
             ),
             "{text}"
         );
+        let named = json!({ "name": "t", "_meta": { "progressToken": 8, "mine": 3 } });
+        for (meta, expected) in [
+            (meta, r#"{"mine":3,"progressToken":9}"#),
+            (Meta::default(), r#"{"mine":3}"#),
+        ] {
+            let text = request(9, "tools/call", Some(&named).into(), meta).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let expected = format!(r#""params":{{"name":"t","_meta":{expected}}}}}"#);
+            assert!(
+                text.ends_with(&expected),
+                "nobody names another's request: {text}"
+            );
+        }
         let bare = notification("notifications/initialized", Params::None).unwrap();
         assert_eq!(
             bare,

@@ -61,11 +61,7 @@ impl Reader {
                 LinkState::Up(endpoint) => endpoint,
                 LinkState::Down | LinkState::Over(_) => return Error::closed(),
             };
-            // What is asked from now on is asked on the next stream.
-            if let Some(rest) = rest {
-                self.inbox.text(&rest);
-            }
-            self.inbox.lost();
+            self.inbox.lost(rest.as_deref());
             let silent = match ended {
                 Ended::Closed => return Error::closed(),
                 Ended::Silent => true,

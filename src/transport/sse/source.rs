@@ -55,7 +55,7 @@ impl Endpoint {
 /// Opens a stream where the last one has got to; the caller bounds the time. What precedes the endpoint is read for its
 /// ids only.
 pub(super) async fn open(remote: &Remote, progress: &mut Progress) -> Result<(Events, Endpoint)> {
-    let mut request = remote.request(Method::GET, remote.url.clone(), None);
+    let mut request = remote.request(Method::GET, Url::clone(&remote.url), None);
     let headers = &mut request.headers;
     headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
     // The reference lets configured headers win over this one.

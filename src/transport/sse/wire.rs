@@ -9,6 +9,7 @@ use tokio_util::sync::DropGuard;
 use super::link::{Link, LinkState, SseTimeouts, settled};
 use super::reader::Reader;
 use super::source::{open, within};
+use crate::background;
 use crate::error::Result;
 use crate::transport::events::Progress;
 use crate::transport::remote::Remote;
@@ -53,7 +54,7 @@ impl SseWire {
             inbox: link.remote.inbox(receiver, "an event"),
             progress,
         };
-        tokio::spawn(reader.run(events));
+        background::spawn(reader.run(events));
         Ok(Self { link, _end: end })
     }
 }

@@ -19,6 +19,7 @@ use super::process::{Children, Process};
 use super::stderr::log_stderr;
 use super::supervisor::{Supervisor, past_end};
 use super::{Stderr, StdioOptions, platform, spawner};
+use crate::background;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, Logger};
@@ -139,13 +140,13 @@ impl StdioWire {
         match stderr {
             Some(stderr) => {
                 let process = Arc::clone(&process);
-                tokio::spawn(log_stderr(stderr, process, ending.clone(), logger.clone()));
+                background::spawn(log_stderr(stderr, process, ending.clone(), logger.clone()));
             }
             None => ending.stderr_is_over(),
         }
         let stop_writing = CancellationToken::new();
         let (outbox, write) = Outbox::new(stdin, stop_writing.clone(), "the MCP server process");
-        let writer = tokio::spawn(write).abort_handle();
+        let writer = background::spawn(write).abort_handle();
         let stopping = CancellationToken::new();
         let supervisor = Supervisor {
             process: Arc::clone(&process),
@@ -157,12 +158,12 @@ impl StdioWire {
             logger: logger.clone(),
             source: source.clone(),
         };
-        tokio::spawn(supervisor.run());
+        background::spawn(supervisor.run());
         let unit = "a line of stdout";
         let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit, source.clone());
         let mut stdout = Lines::new(stdout, options.max_line_bytes);
         let (stops, ended) = (stopping.clone(), ending.clone());
-        tokio::spawn(async move {
+        background::spawn(async move {
             tokio::select! {
                 biased;
                 () = stops.cancelled() => return drain(stdout.into_inner(), &process).await,

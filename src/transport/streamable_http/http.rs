@@ -8,6 +8,8 @@ use futures::stream::Stream;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Method};
 use parking_lot::Mutex;
+use tokio::time::timeout;
+use url::Url;
 
 use super::refused_stream::{GetStream, StreamRefusal};
 use super::session::HttpSession;
@@ -16,7 +18,7 @@ use crate::network::{EXPLANATION_BYTES, Request, Response};
 use crate::transport::events::Events;
 use crate::transport::remote::{EVENT_STREAM, LAST_EVENT_ID, Remote, is_type};
 
-/// Bound on ending a session (`DELETE`); the specification's five seconds.
+/// Bound on ending a session (`DELETE`), and on waiting for its turn; the specification's five seconds.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The HTTP side of one connection.
@@ -50,7 +52,9 @@ impl StreamableHttp {
         session: &HttpSession,
         call: Option<&HeaderMap>,
     ) -> Request {
-        let mut request = self.remote.request(method, self.remote.url.clone(), call);
+        let mut request = self
+            .remote
+            .request(method, Url::clone(&self.remote.url), call);
         session.add_to(&mut request.headers);
         request
     }
@@ -77,11 +81,13 @@ impl StreamableHttp {
         Events::new(chunks, self.remote.event_limits())
     }
 
-    /// Ends the session. A server that no longer knows it, or is gone, changes nothing.
+    /// Ends the session, when its turn comes in time. A server that no longer knows it, or is gone, changes nothing.
     pub async fn end(&self, session: &HttpSession) {
         if session.id.is_none() {
             return;
         }
+        let turn = timeout(DELETE_TIMEOUT, self.remote.http.turn_to_end()).await;
+        let Ok(Some(_turn)) = turn else { return };
         let mut request = self.request(Method::DELETE, session, None);
         request.timeout = Some(DELETE_TIMEOUT);
         if let Ok(response) = self.remote.send(request).await

@@ -15,6 +15,7 @@ use super::body_kind::{Begins, Declared};
 use super::http::{StreamableHttp, is_event_stream};
 use super::resume::{Pace, each, hand_over};
 use super::session::{HttpSession, session_of};
+use crate::background;
 use crate::error::{Code, Error, Result};
 use crate::network::{Request, Response};
 use crate::transport::events::{Events, Found};
@@ -330,7 +331,7 @@ impl StreamableHttp {
             return;
         }
         let life = self.remote.life.clone();
-        tokio::spawn(async move {
+        background::spawn(async move {
             let drain = async { while let Some(Ok(_)) = source.next().await {} };
             tokio::select! {
                 () = life.cancelled() => {}

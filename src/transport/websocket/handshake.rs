@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
+use url::Url;
 
 use crate::error::{Code, Error, Result};
 use crate::network::EXPLANATION_BYTES;
@@ -20,7 +21,7 @@ pub(super) async fn upgrade(
     remote: &Remote,
 ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     let key = generate_key();
-    let mut request = remote.request(Method::GET, remote.url.clone(), None);
+    let mut request = remote.request(Method::GET, Url::clone(&remote.url), None);
     let key_value = HeaderValue::from_str(&key)
         .map_err(|_| Error::new(Code::Internal, "The WebSocket key is no header value"))?;
     for (name, value) in [

@@ -5,6 +5,7 @@ use tokio::task::{JoinHandle, consume_budget};
 use tokio_util::sync::CancellationToken;
 
 use super::frames::{CloseCode, Frames, Piece, close, pong};
+use crate::background;
 use crate::error::{Code, Error, Result};
 use crate::log::Level;
 use crate::transport::inbox::Inbox;
@@ -45,7 +46,7 @@ impl Reader {
             .as_ref()
             .is_none_or(JoinHandle::is_finished)
         {
-            self.last_answer = Some(tokio::spawn(self.outbox.send(frame)));
+            self.last_answer = Some(background::spawn(self.outbox.send(frame)));
         }
     }
 

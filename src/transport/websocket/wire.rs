@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::frames::{CloseCode, Frames, close, text};
 use super::handshake::upgrade;
 use super::reader::Reader;
+use crate::background;
 use crate::error::Result;
 use crate::telemetry::Traffic;
 use crate::trace::Source;
@@ -52,9 +53,9 @@ impl WebSocketWire {
             last_answer: None,
             frames: Frames::new(remote.limits.max_response_bytes),
         };
-        tokio::spawn(life.clone().run_until_cancelled_owned(writer));
+        background::spawn(life.clone().run_until_cancelled_owned(writer));
         let (ended, reading_life) = (over.clone().drop_guard(), life.clone());
-        tokio::spawn(async move {
+        background::spawn(async move {
             let reading = reader.run(read);
             reading_life.run_until_cancelled(reading).await;
             drop(ended);

@@ -6,7 +6,9 @@
 export type MCPServerConfig = MCPStdioServerConfig | MCPStreamableHttpServerConfig | MCPSseServerConfig | MCPWebSocketServerConfig
 
 /** What a config has, whichever transport it names. */
-export interface MCPServerConfigBase {
+export interface MCPServerConfigBase extends Omit<MCPToolRules, 'tools'> {
+  /** Which tools there are. A text is no rule: LibreChat's inspection writes the names here that it found. */
+  tools?: MCPToolFilter | string | null
   /** For people. */
   title?: string
   /** For people. */
@@ -215,7 +217,7 @@ export interface MCPIdentityProviderConfig {
 }
 
 /** `mcpSettings` of a `librechat.yaml`. */
-export interface MCPSettings {
+export interface MCPSettings extends MCPToolRules {
   /** The only servers that may be contacted: hosts, `*.` before one, or origins. */
   allowedDomains?: string[] | null
   /** `host:port` pairs of private space that may be contacted. */
@@ -268,8 +270,6 @@ export type MCPParsedServerConfig = MCPServerConfig & {
   resolvedInstructions?: string
   /** The server's capabilities, as JSON text. */
   capabilities?: string
-  /** Names of its tools, separated by commas. */
-  tools?: string
   /** Its tools, by function name. */
   toolFunctions?: Record<string, MCPToolFunction>
   /** Milliseconds that the inspection took. */

@@ -9,6 +9,8 @@ export interface MCPError extends Error {
   mcpCode?: string
   /** Whether the same call may succeed later without anybody changing a configuration. */
   retryable?: boolean
+  /** Milliseconds until it may, where that is known: of a call that `limits` refuse. */
+  retryAfterMs?: number
   /** That of the HTTP answer which caused it. */
   status?: number
   /** That of the server's JSON-RPC error. */

@@ -1,21 +1,47 @@
 /**
- * What the runtime needs from its host. A member may be a getter where its type says so; getters may be async, are
- * called per use and never cached. Callbacks made during a call run in that call's `AsyncLocalStorage` context.
+ * What the runtime needs from its host: a registry, or a `config` in its place. A member may be a getter where its type says
+ * so; getters may be async, are called per use and never cached. Callbacks made during a call run in that call's
+ * `AsyncLocalStorage` context.
  */
-export interface MCPHostServices {
-  /** Server configurations and network rules. Required, unless `config` is given. */
-  registry?: MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)
+export type MCPHostServices = MCPHostServicesBase & (MCPHostWithRegistry | MCPHostWithConfig)
+
+/** A host that knows its servers, as LibreChat does. */
+export interface MCPHostWithRegistry {
+  /** Server configurations and network rules. */
+  registry: MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)
   /**
-   * In place of `registry`: the path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`.
-   * It is read once. Which servers want OAuth is found out where the file does not say so.
+   * The operator's rules for the tools of all servers, as LibreChat's `appConfig.mcpSettings` has them; other members of it are
+   * not read. An object is read once. A function is asked with every call, in its context, and answers at once: where it
+   * throws, or what it answers is wrong, the call fails.
    */
-  config?: string | { mcpServers?: Record<string, MCPServerConfig>; mcpSettings?: MCPSettings }
+  mcpSettings?: MCPSettings | (() => MCPSettings | null | undefined)
+  /** In place of a registry. */
+  config?: null
+  /** Beside `config`. */
+  redis?: null
+}
+
+/** A host without a registry. */
+export interface MCPHostWithConfig {
   /**
-   * Beside `config`: where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`.
-   * Needs `ioredis` or `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by
-   * `runtime.close()`. Services that the host gives itself are used as they are: `docs/redis.md`.
+   * The path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`. A file is read again when it has
+   * changed: `docs/configuration.md`; an object is read once. Which servers want OAuth is found out where it does not say so.
    */
-  redis?: string
+  config: string | { mcpServers?: Record<string, MCPServerConfig>; mcpSettings?: MCPSettings }
+  /**
+   * Where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`. Needs `ioredis` or
+   * `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by `runtime.close()`.
+   * Services that the host gives itself are used as they are: `docs/redis.md`.
+   */
+  redis?: string | null
+  /** In place of a config. */
+  registry?: null
+  /** Beside `registry`: a config has its own. */
+  mcpSettings?: null
+}
+
+/** What hosts of both kinds may give. */
+export interface MCPHostServicesBase {
   /**
    * Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
    * here. `null` or `undefined` for tools that are there shows as `toolsError`. Without `userId` they are those of a
@@ -108,9 +134,15 @@ export interface MCPHostServices {
   /**
    * What processes count together. Circuit breakers stand on it: of a user's attempts to connect to a server those of all
    * processes count, and a breaker that opens is open in all of them. Asked once before an attempt, and when one fails.
+   * With `take`, `enter` and `leave` the `limits` of tool calls are those of all processes, too; asked around each such call.
    * Where it fails, answers nonsense or takes longer than 2 s, each process is on its own for 5 s; no call ever fails.
    */
   limits?: MCPLimits | (() => MCPLimits | Promise<MCPLimits>)
+  /**
+   * Where it is kept which definitions of tools are approved (`pinTools`; `docs/governance.md`). Without it they are
+   * forgotten with the process, which the log says; a runtime with `config` has files. Bound: 2 s.
+   */
+  toolPins?: MCPToolPins | (() => MCPToolPins | Promise<MCPToolPins>)
   /**
    * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given, and with
    * `tools` only where it is an object that says so: others are refused with -32602.
@@ -152,6 +184,22 @@ export interface MCPHostServices {
    * are told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
    */
   onTraffic?: (records: TrafficRecord[]) => unknown
+  /**
+   * Is asked about every tool call, once, before it is made: whose, which tool, with which arguments. It may refuse the call, or
+   * give other arguments. Where it throws, takes longer than the call or 10 s, or answers what nobody understands, nothing is
+   * sent and the call fails: `docs/governance.md`. Bound: 10 s.
+   */
+  onToolCall?: (call: ToolCallInQuestion) => ToolCallVerdict | Promise<ToolCallVerdict>
+  /**
+   * Is asked about what servers answer tool calls with, before the caller gets it. It may refuse the result, or give another.
+   * Where it fails, so does the call, although the server has made it. Bound: 10 s.
+   */
+  onToolResult?: (result: ToolResultInQuestion) => ToolResultVerdict | Promise<ToolResultVerdict>
+  /**
+   * Hears of every tool call that has ended, before its promise settles, which waits for the answer. Where it fails or takes
+   * longer than 5 s, the log says so, and the call ends as it would have. `MCP_NATIVE_AUDIT` names a file for the same records.
+   */
+  onAudit?: (record: AuditRecord) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
@@ -222,7 +270,8 @@ export interface MCPTokenCache {
 /**
  * Counts and blocks that processes share. A key is the JSON text of an array: `["breaker-failures", user, server]`,
  * `["breaker-cycles", user, server]` or `["breaker", user, server]`, where `user` is empty for the connection that all
- * users share. Nothing is kept longer than its window or its block lasts. Each function may be async.
+ * users share; of tool calls `["user-calls", user, server]`, and `["server-calls", "", server, limit]` for those of all users,
+ * where `limit` tells limits of one server apart. Nothing is kept longer than its window, its block or its lease lasts. Each function may be async.
  */
 export interface MCPLimits {
   /**
@@ -236,6 +285,19 @@ export interface MCPLimits {
   blockedFor: (key: string) => unknown
   /** Forgets the events and the block of the key. */
   clear: (key: string) => unknown
+  /**
+   * Counts one event if there are fewer than `most` in the window, and resolves to 0; else counts nothing, and resolves to the
+   * milliseconds until the window ends. The first event begins a window. In one step. Without this, `enter` and `leave` each
+   * process keeps the `limits` of tool calls on its own.
+   */
+  take?: (key: string, most: number, windowMs: number) => number | Promise<number>
+  /**
+   * Whether `holder` has one of `most` places, for `leaseMs` from now: it gets one while others have fewer, and one that it has
+   * already is renewed. In one step. A lease ends by itself.
+   */
+  enter?: (key: string, holder: string, most: number, leaseMs: number) => boolean | Promise<boolean>
+  /** Gives the holder's place back, if it has one. */
+  leave?: (key: string, holder: string) => unknown
 }
 
 /**

@@ -74,6 +74,10 @@ export interface MCPManager {
    * replaces it meanwhile.
    */
   withUserConnectionLease: <T>(params: MCPConnectionParams, operation: (connection: MCPConnection) => T | Promise<T>) => Promise<T>
+  /** The tools of a server as they are approved, for the call's tenant. Contacts no server. */
+  getToolPins: (params: MCPToolPinsParams) => Promise<MCPToolPin[]>
+  /** Approves definitions that wait for it, and resolves to what was approved. */
+  approveTools: (params: MCPApproveToolsParams) => Promise<{ name: string; hash: string }[]>
   /** How many users and connections there are. */
   getConnectionStats: () => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }
   /** The connections that all users share. */

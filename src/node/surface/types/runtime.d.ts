@@ -96,6 +96,8 @@ export interface MCPRuntimeHealth {
   takesCalls: boolean
   /** By name; those of which there is something to say. */
   servers: Record<string, MCPServerHealth>
+  /** What is wrong with the file of `config` since it has changed, for people; what it held before counts. */
+  configProblem?: string
 }
 
 /** What the runtime knows of a server. */
@@ -135,8 +137,17 @@ export interface MCPRuntimeStats {
   toolCalls: Record<string, Record<string, number>>
   /** How many calls there were, and how long they took together. */
   toolCallDuration: { count: number; seconds: number }
+  /**
+   * Calls at the moment by server, of servers with `limits`: those that the server answers (`running`), those that wait for
+   * their turn, the users whose they are, and how many milliseconds the one has waited that has waited longest.
+   */
+  queues: Record<string, { running: number; waiting: number; users: number; oldestMs: number }>
+  /** Tools that were not as they were approved (`pinTools`), by server and change: `new`, `changed` or `removed`. */
+  toolChanges: Record<string, Record<string, number>>
   /** Requests of callers, tool calls among them, by server, method (`_other` for unknown ones) and outcome: as `toolCalls`. */
   operations: Record<string, Record<string, Record<string, { count: number; seconds: number }>>>
+  /** Results larger than `maxResultBytes`, by server: `cut`, or kept as a `resource`. */
+  resultsCut: Record<string, Record<string, number>>
   /** By server and outcome: `ok`, or the error code. */
   oauthRefreshes: Record<string, Record<string, number>>
   /** By result: `hit`, `shared_hit` (the host's `exchangedTokens`), or `miss`. */
@@ -146,8 +157,9 @@ export interface MCPRuntimeStats {
   /** How many exchanges there were, and how long they took together. */
   oboExchangeDuration: { count: number; seconds: number }
   /**
-   * Callbacks that nobody waits for and that threw or rejected, by name: `onLogMessage`, `onSpans`, `onprogress`,
-   * `logger.warn`, the name of an event or of a diagnostics channel, and so on.
+   * Callbacks whose failure fails no call and that threw or rejected, by name: `onLogMessage`, `onSpans`, `onprogress`,
+   * `logger.warn`, the name of an event or of a diagnostics channel, and so on; and records of the audit that were lost:
+   * `onAudit`, `MCP_NATIVE_AUDIT`.
    */
   callbackFailures: Record<string, number>
   /** Of JSON-RPC messages, by transport. */
