@@ -20,7 +20,7 @@ test('a few rounds leave nothing behind', async () => {
   const { code, output } = await run('8');
   expect(output).toContain('| connect and list tools |');
   expect(code === 0 ? '' : output).toBe('');
-}, 300_000);
+}, 600_000);
 
 describe('the verdict', () => {
   const flat = Object.fromEntries(Object.keys(MEASURES).map((name) => [name, 100]));

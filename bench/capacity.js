@@ -15,7 +15,9 @@ const { KIB, each, median, users } = require('./support/measure');
 const { buildNative, inChild, inScript, startServer } = require('./support/processes');
 
 const count = Number(process.argv[2] ?? FULL.idle.count);
-const { rounds, warmUp, restMs } = count < 200 ? SHORT.idle : FULL.idle;
+const isShort = count < 200;
+const rounds = isShort ? 1 : 3;
+const { warmUp, restMs } = isShort ? SHORT.idle : FULL.idle;
 
 const EMPTY = `
   const { createMCPRuntime } = require('.');

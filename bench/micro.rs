@@ -132,7 +132,7 @@ fn placeholders(criterion: &mut Criterion) {
     criterion.bench_function("placeholders", |bencher| {
         bencher.iter(|| {
             black_box(resolve(&config, &context).unwrap());
-            black_box(fingerprint(&config, &context, &rules));
+            black_box(fingerprint(&config, &context, &rules, None));
         });
     });
 }

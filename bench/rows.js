@@ -10,7 +10,7 @@ const { ROOT, releaseAddonPath } = require('../scripts/addon-path');
 const { MIB } = require('./sizes');
 const { KIB } = require('./support/measure');
 const { inChild, inScript, runNative } = require('./support/processes');
-const { SHOWN, atLeast, atMost, beside, inTurn, medians, row, series } = require('./support/row');
+const { SHOWN, atLeast, atMost, beside, exactly, inTurn, medians, row, series } = require('./support/row');
 
 /** For lists that are longer than servers may send. */
 const NO_BUDGETS = {
@@ -74,17 +74,13 @@ const groups = {
   },
 
   async idle({ server, sizes }) {
-    const { count, rounds, ...rest } = sizes.idle;
     const measure = (stream) =>
-      inTurn(rounds, 'idle', {
-        options: { url: server.url({ tools: 30, stream }) },
-        parameters: { ...rest, count },
-      });
+      inTurn(1, 'idle', { options: { url: server.url({ tools: 30, stream }) }, parameters: sizes.idle });
     const without = await measure('no');
     const withStream = await measure('yes');
     const memory = (name, measured, floor, judged) =>
       beside(name, measured, 'bytes', { scale: KIB, unit: 'KiB', floor, judged });
-    const name = `${count} idle connections`;
+    const name = `${sizes.idle.count} idle connections`;
     return [
       memory(`${name}: memory of each, against the peer`, without, atMost(0.3)),
       memory(`${name}: memory of each`, without, atMost(8), 'value'),
@@ -106,6 +102,30 @@ const groups = {
       beside(`${name}: CPU`, measured, 'cpuMs', { ...microseconds, floor: atMost(0.1) }),
       ...threads(name, { addon: measured.addon, bare: medians(bare), ...microseconds }),
     ];
+  },
+
+  async load({ server, sizes }) {
+    const { users, ...parameters } = sizes.load;
+    const rows = [];
+    for (const count of users) {
+      const task = { options: { url: server.url({ tools: 30 }) }, parameters: { ...parameters, users: count } };
+      const measured = await inTurn(1, 'load', task);
+      const name = `${count} users, ${parameters.rate} calls/s`;
+      const line = (what, key, rest) => beside(`${name}: ${what}`, measured, key, { floor: SHOWN, ...rest });
+      rows.push(
+        line('median latency', 'p50Ms', { unit: 'ms' }),
+        line('p99 latency', 'p99Ms', { unit: 'ms' }),
+        line('CPU of each', 'cpuMs', { unit: 'µs', scale: 1 / 1000 }),
+        line('calls answered', 'perSecond', { unit: '/s', most: true, judged: 'value' }),
+        beside(`${count} users: calls per second held`, measured, 'heldPerSecond', {
+          unit: '/s',
+          floor: SHOWN,
+          judged: 'value',
+          most: true,
+        }),
+      );
+    }
+    return rows;
   },
 
   async slow({ server, sizes }) {
@@ -202,7 +222,7 @@ const groups = {
       row(`OBO, ${sizes.oboMisses.count} concurrent misses of one key: requests`, {
         value: requests,
         unit: '',
-        floor: { text: 'exactly 1', holds: (number) => number === 1 },
+        floor: exactly(1),
         judged: 'value',
       }),
     );
@@ -213,11 +233,14 @@ const groups = {
   async growth({ server, sizes }) {
     const { connections, tools } = sizes.growth;
     const idle = [];
+    const before = (await server.stats()).sessions;
     for (const count of connections) {
-      const { rounds, ...rest } = sizes.idle;
-      const task = { options: { url: server.url({ tools: 30, stream: 'no' }) }, parameters: { ...rest, count } };
+      const task = { options: { url: server.url({ tools: 30, stream: 'no' }) }, parameters: { ...sizes.idle, count } };
       idle.push(await inChild('addon', 'idle', task));
     }
+    const left = (await server.stats()).sessions - before;
+    const last = idle.at(-1);
+    const most = connections.at(-1);
     const lists = [];
     for (const count of tools) {
       const task = { options: { url: server.url({ tools: count }) }, parameters: { ...sizes.list, tools: count } };
@@ -231,6 +254,19 @@ const groups = {
       ...series(connections, (count) => `growth, ${count} connections: CPU to make each`, {
         values: idle.map(({ cpuMs }) => cpuMs),
         unit: 'ms',
+      }),
+      row(`growth, ${most} idle connections: CPU of each in a second`, {
+        value: (last.idleCpuMs * 1000) / most,
+        unit: 'µs',
+        floor: SHOWN,
+        judged: 'value',
+      }),
+      row(`growth, ${most} connections: close()`, { value: last.closeMs, unit: 'ms', floor: SHOWN, judged: 'value' }),
+      row('growth: sessions that close() leaves open at the server', {
+        value: left,
+        unit: '',
+        floor: exactly(0),
+        judged: 'value',
       }),
       ...series(tools, (count) => `growth, tools/list of ${count} tools: CPU of each`, {
         values: lists.map(({ cpuMs }, index) => (cpuMs * 1000) / tools[index]),

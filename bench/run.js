@@ -5,7 +5,7 @@
  *   npm run bench                    the table, also in README.md, and bench/results.json
  *   npm run bench -- --short         only whether everything works
  *   npm run bench -- --only=a,b      some groups of rows only, which take the place of theirs in the table: reinit,
- *                                    burst, idle, calls, slow, list, large, obo, growth, footprint
+ *                                    burst, idle, calls, load, slow, list, large, obo, growth, footprint
  */
 
 const { readFileSync, writeFileSync } = require('node:fs');
@@ -32,18 +32,22 @@ async function main() {
   const programs = buildNative({ release: !short });
   const server = await startServer(programs.server);
   const rows = [];
+  const started = performance.now();
   try {
     for (const name of chosen) {
       process.stderr.write(`${name} …\n`);
+      const begun = performance.now();
       const lines = await groups[name]({ server, programs, short, sizes: short ? SHORT : FULL });
       // What only Linux tells is missing elsewhere.
       const found = lines.filter(({ value }) => Number.isFinite(value));
       for (const row of found) console.log(format(row));
       rows.push(...found);
+      process.stderr.write(`${name}: ${seconds(begun)}\n`);
     }
   } finally {
     server.stop();
   }
+  process.stderr.write(`all: ${seconds(started)}\n`);
   if (!short) {
     const results = { ...circumstances(), rows: rows.map(rounded) };
     if (options.only) results.rows = amended(results);
@@ -56,19 +60,22 @@ async function main() {
   );
 }
 
+const seconds = (since) => `${Math.round((performance.now() - since) / 1000)} s`;
+
 /** What all rows of a table have in common. */
 function circumstances() {
   const peers = Object.fromEntries(Object.values(PEERS).map((name) => [name, devDependencies[name]]));
   return { machine: machine(), node: process.version, peers };
 }
 
-/** The rows of the last results, with these in place of those of the same names. */
+/** The rows of the last results, with these in place of those of the same names, and behind them what is new. */
 function amended({ rows, ...common }) {
   const { rows: before, ...others } = JSON.parse(readFileSync(RESULTS, 'utf8'));
   if (!isDeepStrictEqual(common, others)) {
     throw new Error(`${RESULTS} is of another machine, Node or peer: measure all rows`);
   }
-  return before.map((row) => rows.find(({ name }) => name === row.name) ?? row);
+  const added = rows.filter(({ name }) => !before.some((row) => row.name === name));
+  return [...before.map((row) => rows.find(({ name }) => name === row.name) ?? row), ...added];
 }
 
 const figure = (number) => (number === undefined ? '' : number.toLocaleString('en', { maximumSignificantDigits: 3 }));

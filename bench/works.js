@@ -4,6 +4,7 @@
  */
 
 const measure = require('./support/measure');
+const { highest, isHeld, paced } = require('./support/pace');
 
 const { delay, each, longestDelay, median, peakGrowth, percentile, resident, timed, users } = measure;
 const { eventLoopUtilization } = performance;
@@ -87,6 +88,36 @@ async function calls(client, { count, users: callers }) {
   await each(everybody, 8, (user) => client.call(user, { text: 'first' }));
   const perUser = Math.ceil(count / callers);
   return perCall(await timed(() => callsOf(client, everybody, perUser)), perUser * callers);
+}
+
+/**
+ * Calls of users with an open connection each, who take turns: what they take at one rate, and the highest rate that is
+ * held.
+ */
+async function load(client, { users: count, rate, warmUpMs, ms, step, search }) {
+  const everybody = users(count);
+  await each(everybody, 8, (user) => client.call(user, { text: 'first' }));
+  let turn = 0;
+  const call = async () => {
+    const user = everybody[turn % count];
+    const text = `${user.id} ${turn}`;
+    turn += 1;
+    if ((await client.call(user, { text })) !== text) throw new Error('another call’s answer');
+  };
+  await paced(call, { rate, ms: warmUpMs });
+  let answers;
+  const spent = await timed(async () => {
+    answers = await paced(call, { rate, ms });
+  });
+  const { latencies, perSecond } = answers;
+  const heldPerSecond = await highest((faster) => isHeld(call, { ...step, rate: faster }), { ...search, from: rate });
+  return {
+    ...perCall(spent, latencies.length),
+    p50Ms: percentile(latencies, 0.5),
+    p99Ms: percentile(latencies, 0.99),
+    perSecond,
+    heldPerSecond,
+  };
 }
 
 /** Fast calls of many users, without and beside slow ones of another; no figure where those were over too early. */
@@ -194,4 +225,4 @@ async function oboMisses({ runtime }, { count }) {
   return { distinct: new Set(tokens.map((token) => token.access_token)).size };
 }
 
-module.exports = { burst, calls, exchanged, idle, large, largeCpu, list, oboCached, oboMisses, reinit, slow };
+module.exports = { burst, calls, exchanged, idle, large, largeCpu, list, load, oboCached, oboMisses, reinit, slow };

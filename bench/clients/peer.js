@@ -1,3 +1,5 @@
+const { each } = require('../support/measure');
+
 /**
  * Another client doing the addon's work. `open(url, headers)` connects and resolves to `{ list, call, end }`: the tools
  * listed, the texts of a tool's result, and the session ended at the server as well.
@@ -38,7 +40,7 @@ function createPeer(open, { url, keep = true }) {
     },
 
     async close() {
-      for (const connection of connections.values()) await (await connection).end();
+      await each([...connections.values()], 8, async (connection) => (await connection).end());
     },
   };
 }

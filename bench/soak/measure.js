@@ -21,6 +21,8 @@ const MEASURES = {
   'active resources of Node': { unit: '', allowed: () => 4 },
   connections: { unit: '', allowed: () => 0 },
   'users known': { unit: '', allowed: () => 0 },
+  'calls that run or wait': { unit: '', allowed: () => 0 },
+  'keys in Redis': { unit: '', allowed: (before) => before * 0.25 + 20 },
 };
 
 const MEMORY = ['resident memory', 'JavaScript heap', 'memory outside the heap'];
@@ -41,12 +43,15 @@ const childrenOf = (tasks) =>
     ?.flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' '))
     .filter((pid) => pid.trim()).length;
 
-/** The state of this process now, garbage collected; what the platform does not tell is absent. */
-function sample(manager) {
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+
+/** The state of this process and of its runtimes now, garbage collected; what is not told is absent. */
+function sample(...runtimes) {
   collectGarbage();
   const memory = process.memoryUsage();
   const tasks = entries('/proc/self/task');
-  const stats = manager?.getConnectionStats();
+  const stats = runtimes.map(({ manager }) => manager.getConnectionStats());
+  const queues = runtimes.flatMap((runtime) => Object.values(runtime.stats().queues));
   return {
     'resident memory': memory.rss / MIB,
     'JavaScript heap': memory.heapUsed / MIB,
@@ -55,8 +60,9 @@ function sample(manager) {
     threads: tasks?.length,
     'child processes': childrenOf(tasks),
     'active resources of Node': process.getActiveResourcesInfo().length,
-    connections: stats && stats.totalConnections + stats.appConnectionCount,
-    'users known': stats && Math.max(stats.trackedUsers, stats.activityEntries),
+    connections: sum(stats.map(({ totalConnections, appConnectionCount }) => totalConnections + appConnectionCount)),
+    'users known': sum(stats.map(({ trackedUsers, activityEntries }) => Math.max(trackedUsers, activityEntries))),
+    'calls that run or wait': sum(queues.map(({ running, waiting }) => running + waiting)),
   };
 }
 
@@ -104,12 +110,12 @@ function judgeStates(before, after, measures = Object.keys(MEASURES)) {
 }
 
 /** The state once all verdicts on it are flat, or after a while. */
-async function settled(verdictsOn, manager) {
+async function settled(verdictsOn, ...runtimes) {
   const deadline = Date.now() + SETTLE_MS;
-  let state = sample(manager);
+  let state = sample(...runtimes);
   while (verdictsOn(state).some(({ flat }) => !flat) && Date.now() < deadline) {
     await delay(250);
-    state = sample(manager);
+    state = sample(...runtimes);
   }
   return state;
 }

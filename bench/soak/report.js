@@ -36,12 +36,16 @@ function operations(counts, heading = 'operation') {
   return table([heading, 'done', 'ended otherwise'], rows);
 }
 
-function counted({ oauthRefreshes, bytes, breakers }) {
+/** @param stats  of each runtime */
+function counted(stats) {
+  const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
   const mib = (direction) =>
-    Math.round(Object.values(bytes).reduce((sum, counts) => sum + counts[direction], 0) / 2 ** 20);
+    Math.round(total(stats.flatMap(({ bytes }) => Object.values(bytes).map((counts) => counts[direction]))) / 2 ** 20);
+  const refreshed = total(stats.flatMap(({ oauthRefreshes }) => Object.values(oauthRefreshes).map(({ ok = 0 }) => ok)));
+  const kept = total(stats.map(({ breakers }) => breakers.open + breakers.closed));
   return (
-    `Tokens refreshed: ${oauthRefreshes.ok ?? 0}. JSON-RPC messages: ${mib('sent')} MiB sent, ${mib('received')} MiB ` +
-    `received. Circuit breakers kept at the end: ${breakers.open + breakers.closed}.`
+    `Tokens refreshed: ${refreshed}. JSON-RPC messages: ${mib('sent')} MiB sent, ${mib('received')} MiB received. ` +
+    `Circuit breakers kept at the end: ${kept}.`
   );
 }
 
@@ -52,14 +56,16 @@ const sum = (counts) =>
   [...counts.values()].flatMap((outcomes) => [...outcomes.values()]).reduce((total, times) => total + times, 0);
 
 /** The figures of a run as Markdown. */
-function report({ seconds, rounds, seed, addon, samples, verdicts, endVerdicts, counts, stats }) {
+function report({ seconds, rounds, seed, addon, samples, verdicts, endVerdicts, counts, stats, told }) {
   return `${sum(counts)} operations in ${rounds} rounds, ${seconds} s, seed ${seed}, ${addon} addon. ${machine()}.
 
 ${growth(verdicts)}
 
 Resident memory in the course of the run, MiB: ${course(samples, 'resident memory').map(Math.round).join(', ')}.
 
-${counted(stats)}
+${counted(stats)} The hosts were told of ${Object.entries(told)
+    .map(([what, times]) => `${times} ${what}`)
+    .join(', ')}.
 
 After \`runtime.close()\`, compared with the time before the runtime:
 

@@ -1,9 +1,10 @@
 /**
- * Mixed work on real servers for a long time; ends with a non-zero exit code where memory, file descriptors, threads,
- * child processes, handles or connections grow, where `runtime.close()` leaves something behind, or where an
- * operation ends as it must not.
+ * Mixed work on real servers for a long time, with all features in use; ends with a non-zero exit code where memory, file
+ * descriptors, threads, child processes, handles, connections or keys in Redis grow, where `runtime.close()` leaves something
+ * behind, where an operation ends as it must not, or where the audit has more or less than one record of a call.
  *
  *     npm run soak                            ten minutes; writes docs/soak.md
+ *     npm run soak -- 3600                    an hour; writes docs/soak.md as well
  *     npm run soak -- 20                      as many seconds; docs/soak.md stays as it is
  *     npm run soak -- 20 4711                 with a seed of its own
  *     npm run soak -- --faults                a thousand sessions under random faults, for five minutes; also with seconds
@@ -16,14 +17,12 @@
 const { spawn } = require('node:child_process');
 const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
-const { createAuthorization } = require('../../__test__/conformance/authorization');
-const { createMCPRuntime } = require('../../__test__/support/addon');
 const { delay } = require('../../__test__/support/wait');
 const { underFaults } = require('./faults/run');
 const { MEASURES, MEMORY, judge, judgeEnd, sample, settled } = require('./measure');
+const { startSharedRedis } = require('./redis');
 const { report, reportOfFaults } = require('./report');
 const { startServers } = require('./servers');
-const { createServices } = require('./services');
 const { createWork } = require('./work');
 
 const DOCUMENT = join(__dirname, '..', '..', 'docs', 'soak.md');
@@ -42,16 +41,29 @@ const ONE_ARENA = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536' };
 const PAUSE_MS = 3000;
 
 const FAULTS_SECONDS = 300;
+/** A login whose end Redis has not heard of is given up before it counts as one that hangs. */
+const LOGIN_MS = 60_000;
 
 const lasting = (seconds) => (seconds % 60 === 0 ? `${seconds / 60} minutes` : `${seconds} seconds`);
 
 const introduction = ({ seconds }) => `# Soak test
 
-\`npm run soak\` does mixed work on real servers for ${lasting(seconds)} (\`bench/soak/\`): Streamable HTTP, SSE, WebSocket, stdio
-and a server behind OAuth whose tokens live for seconds. Users come, connect, call tools, abort, time out, authorize and
-leave; the servers are killed and started again in every round. When all users of a round have left, garbage is collected
-and the process is measured. Flat means that the median of the last tenth of the rounds is not above that of the second
-tenth, the first one being for warming up, by more than a measure allows. The script writes this file.
+\`npm run soak\` does mixed work on real servers for ${lasting(seconds)} (\`bench/soak/\`): Streamable HTTP, SSE, WebSocket, stdio,
+a server of MCP 2026-07-28, one behind OAuth whose tokens live for seconds, one that this program has a client of its own at,
+and one that gets tokens on behalf of users. Two hosts and an embedded runtime do it in one process and share a Redis: tokens,
+flows, locks, leases, sessions, breakers, limits, approvals, exchanged tokens. All that operators and hosts decide is on: tools
+that are denied, that wait for approval, or are over a limit; hooks that refuse and rewrite; results that are kept and read in
+parts; the audit; metrics, spans, events and log lines.
+
+Users come, connect, call tools, answer what servers ask, go on with tasks in another process, subscribe, abort, time out,
+authorize and leave. The servers are killed and started again in every round, the embedded runtime's file changes in every
+second one, and Redis is gone for a second in every sixth. When all users of a round have left, garbage is collected and the
+process is measured. Flat means that the median of the last tenth of the rounds is not above that of the second tenth, the
+first one being for warming up, by more than a measure allows. The script writes this file.
+
+Keys in Redis are those that one round leaves behind: it is emptied before each, and all keys but those of approvals must have
+an end ([redis.md](redis.md#the-keys)). Of each tool call the audit must have one record and the events one message, with the
+outcome that the caller saw, and each hook must have been asked once; anything else fails the run.
 
 glibc's allocator runs with one arena that gives back what is free (\`MALLOC_ARENA_MAX=1\`,
 \`MALLOC_TRIM_THRESHOLD_=65536\`), so that resident memory is what is in use. With its defaults, one arena per thread,
@@ -72,45 +84,54 @@ session worked when the faults were over, and memory was then that of the start.
 
 `;
 
-async function soak(seconds, seed, servers) {
-  const authorization = createAuthorization();
-  const services = createServices(servers, authorization.services);
-  const start = () => createWork({ runtime: createMCPRuntime(services), services, authorization, servers }, seed);
+async function soak(seconds, seed, world) {
   const roundMs = Math.max(SHORTEST_ROUND_MS, Math.min(LONGEST_ROUND_MS, (seconds * 1000) / 60));
 
-  // What belongs to the process, such as threads, is there after the first round of another runtime.
-  const warmUp = start();
+  // What belongs to the process, such as threads, is there after the first round of other runtimes.
+  const warmUp = await createWork(world, seed);
   await warmUp.round(SHORTEST_ROUND_MS);
-  await warmUp.runtime.close();
+  await warmUp.close();
   await delay(PAUSE_MS);
   const before = sample();
 
-  const work = start();
+  const work = await createWork(world, seed);
   const samples = [];
   const ends = performance.now() + seconds * 1000;
   while (performance.now() < ends || samples.length < FEWEST_ROUNDS) {
-    await work.round(roundMs);
-    samples.push(sample(work.runtime.manager));
+    const keys = await work.round(roundMs);
+    samples.push({ ...sample(...work.runtimes), 'keys in Redis': keys });
     if (process.stdout.isTTY) process.stdout.write(`\r${samples.length} rounds`);
   }
   const isShort = seconds < MEMORY_SECONDS;
   const measures = Object.keys(MEASURES).filter((name) => !isShort || !MEMORY.includes(name));
   // A tenth of a short run is one sample, when the last round's sockets may still be idle.
-  const verdictsOn = (last) => judge([...samples.slice(0, -1), last], measures);
-  if (isShort) samples[samples.length - 1] = await settled(verdictsOn, work.runtime.manager);
-  const stats = work.runtime.stats();
-  await work.runtime.close();
+  const last = samples.pop();
+  const withLast = (state) => [...samples, { ...last, ...state }];
+  const verdictsOn = (state) => judge(withLast(state), measures);
+  const all = withLast(isShort ? await settled(verdictsOn, ...work.runtimes) : {});
+  const stats = work.runtimes.map((runtime) => runtime.stats());
+  await work.close();
   const after = await settled((state) => judgeEnd(before, state));
 
   return {
-    samples,
-    rounds: samples.length,
-    verdicts: judge(samples, measures),
+    samples: all,
+    rounds: all.length,
+    verdicts: judge(all, measures),
     endVerdicts: judgeEnd(before, after),
     counts: work.counts,
     stats,
+    told: work.told(),
     unexpected: [...warmUp.unexpected, ...work.unexpected],
   };
+}
+
+async function withServers(work) {
+  const servers = await startServers();
+  try {
+    return await work(servers);
+  } finally {
+    await servers.close();
+  }
 }
 
 /** Puts the text of one kind of run in its place in the document. */
@@ -123,11 +144,14 @@ const KINDS = {
   mixed: {
     full: FULL_SECONDS,
     async run(seconds, seed) {
-      const servers = await startServers();
+      process.env.MCP_OAUTH_HANDLING_TIMEOUT = String(LOGIN_MS);
+      const redis = await startSharedRedis();
+      // The servers end with their parent, Redis does not.
+      process.once('SIGTERM', () => redis.close().finally(() => process.exit(1)));
       try {
-        return await soak(seconds, seed, servers);
+        return await withServers((servers) => soak(seconds, seed, { servers, redis }));
       } finally {
-        await servers.close();
+        await redis.close();
       }
     },
     report: (result) => introduction(result) + report(result),

@@ -12,6 +12,7 @@ const PEERS = {
 
 const atMost = (limit) => ({ text: `≤ ${limit}`, holds: (number) => number <= limit });
 const atLeast = (limit) => ({ text: `≥ ${limit.toLocaleString('en')}`, holds: (number) => number >= limit });
+const exactly = (count) => ({ text: `exactly ${count}`, holds: (number) => number === count });
 
 const SHOWN = { text: 'none', holds: () => true };
 
@@ -19,11 +20,11 @@ const SHOWN = { text: 'none', holds: () => true };
 const FLAT = atMost(1.25);
 
 /**
- * One line of the table. `peer` is what `value` is held against, `of` whose that is. `judged` is the number that the
- * floor is for: `value`, or `ratio`.
+ * One line of the table. `peer` is what `value` is held against, `of` whose that is; nothing is a multiple of 0. `judged`
+ * is the number that the floor is for: `value`, or `ratio`.
  */
 function row(name, { value, unit, peer, of, floor, judged = 'ratio' }) {
-  const ratio = peer === undefined ? undefined : value / peer;
+  const ratio = peer ? value / peer : undefined;
   const number = judged === 'ratio' ? ratio : value;
   return {
     name,
@@ -37,10 +38,14 @@ function row(name, { value, unit, peer, of, floor, judged = 'ratio' }) {
   };
 }
 
-/** A line about the addon and the peer that took least. `key` of what `inTurn` measured, in `scale` per unit. */
-function beside(name, { addon, peers }, key, { scale = 1, ...rest }) {
-  const [[of, least]] = Object.entries(peers).toSorted(([, a], [, b]) => a[key] - b[key]);
-  return row(name, { value: addon[key] / scale, peer: least[key] / scale, of: PEERS[of], ...rest });
+/**
+ * A line about the addon and the peer that took least, or did most. `key` of what `inTurn` measured, in `scale` per
+ * unit.
+ */
+function beside(name, { addon, peers }, key, { scale = 1, most = false, ...rest }) {
+  const ascending = Object.entries(peers).toSorted(([, a], [, b]) => a[key] - b[key]);
+  const [of, best] = ascending.at(most ? -1 : 0);
+  return row(name, { value: addon[key] / scale, peer: best[key] / scale, of: PEERS[of], ...rest });
 }
 
 /** Addon and peers in turn, `rounds` times. Answers with the medians of each; `then` is run after each round. */
@@ -78,4 +83,4 @@ function series(sizes, name, { values, unit }) {
   });
 }
 
-module.exports = { PEERS, SHOWN, atLeast, atMost, beside, inTurn, medians, row, series };
+module.exports = { PEERS, SHOWN, atLeast, atMost, beside, exactly, inTurn, medians, row, series };

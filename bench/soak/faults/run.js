@@ -22,9 +22,9 @@ const SETTINGS = {
 };
 
 /** What is measured, every so often until `stop()`. */
-function measuring(manager) {
+function measuring(runtime) {
   const samples = [];
-  const timer = setInterval(() => samples.push(sample(manager)), SAMPLE_MS);
+  const timer = setInterval(() => samples.push(sample(runtime)), SAMPLE_MS);
   return { samples, stop: () => clearInterval(timer) };
 }
 
@@ -51,15 +51,15 @@ async function underFaults(seconds, seed, number = SESSIONS, judgesMemory = true
     const { runtime } = work;
     await work.leave(await work.round(number, warmUpMs));
     await delay(SAMPLE_MS);
-    const before = sample(runtime.manager);
-    const { samples, stop } = measuring(runtime.manager);
+    const before = sample(runtime);
+    const { samples, stop } = measuring(runtime);
     const sessions = await work.round(number, seconds * 1000);
     stop();
     servers.calm();
     await work.withEach(sessions, (session) => session.calmCall());
     await work.leave(sessions);
     const measures = Object.keys(MEASURES).filter((name) => judgesMemory || !MEMORY.includes(name));
-    const after = await settled((state) => judgeStates(before, state, measures), runtime.manager);
+    const after = await settled((state) => judgeStates(before, state, measures), runtime);
     const stats = runtime.stats();
     await runtime.close();
     const closed = await settled((state) => judgeEnd(atFirst, state));
@@ -67,7 +67,7 @@ async function underFaults(seconds, seed, number = SESSIONS, judgesMemory = true
       sessions: sessions.length,
       counts: work.counts,
       longest: work.longest(),
-      stats,
+      stats: [stats],
       memory: samples.length > 0 ? course(samples, 'resident memory') : [],
       verdicts: judgeStates(before, after, measures),
       endVerdicts: judgeEnd(atFirst, closed),

@@ -30,6 +30,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 const SESSION_ID: &str = "mcp-session-id";
+const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
@@ -81,7 +82,11 @@ async fn main() -> std::io::Result<()> {
     });
     let server = Arc::new(Server::default());
     loop {
-        let (socket, _) = listener.accept().await?;
+        let Ok((socket, _)) = listener.accept().await else {
+            // There is no file for it until others end.
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         socket.set_nodelay(true)?;
         let server = Arc::clone(&server);
         tokio::spawn(async move {
