@@ -1,138 +1,40 @@
-//! What threads share in the scheduler, in every order in which they can come to it.
+//! What threads share, in the orders in which they can come to it: files of the crate, as they are, with locks of `loom`.
 
 #![cfg(test)]
+// What the rest of the crate uses of the files, and nobody here.
+#![allow(dead_code)]
 
-#[path = "../src/scheduler/job_queue.rs"]
-mod job_queue;
-#[path = "../src/scheduler/sync.rs"]
-mod sync;
+// The files ask `parking_lot` for their locks, and get those of `loom` from this crate.
+extern crate self as parking_lot;
 
-use std::sync::Arc;
+#[path = "../src/cancel.rs"]
+mod cancel;
+mod scheduler;
+mod stand_ins;
+mod turns;
 
-use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use loom::thread;
+use stand_ins::{error, server_config, telemetry};
 
-use job_queue::{Drain, JobQueue};
-
-/// What has become of the jobs.
 #[derive(Default)]
-struct Fates {
-    is_running: AtomicBool,
-    run: AtomicUsize,
-    gone: AtomicUsize,
-}
+pub struct Mutex<T>(loom::sync::Mutex<T>);
 
-struct Job(Arc<Fates>);
-
-impl Job {
-    /// Counts as run unless another does at the same time.
-    fn run(self) {
-        let fates = &self.0;
-        if !fates.is_running.swap(true, SeqCst) {
-            fates.run.fetch_add(1, SeqCst);
-            fates.is_running.store(false, SeqCst);
-        }
-    }
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        self.0.gone.fetch_add(1, SeqCst);
-    }
-}
-
-#[derive(Clone, Default)]
-struct World {
-    queue: Arc<JobQueue<Job>>,
-    fates: Arc<Fates>,
-}
-
-impl World {
-    fn job(&self) -> Job {
-        Job(Arc::clone(&self.fates))
+impl<T> Mutex<T> {
+    pub fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
     }
 
-    fn post(&self) -> Option<Drain<Job>> {
-        self.queue.post([self.job()])
-    }
-
-    fn fates(&self) -> (usize, usize) {
-        (self.fates.run.load(SeqCst), self.fates.gone.load(SeqCst))
+    pub fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 /// A thread with a copy of the world.
-fn beside(world: &World, work: impl FnOnce(World) + 'static) -> thread::JoinHandle<()> {
+fn beside<W: Clone + 'static, T: 'static>(
+    world: &W,
+    work: impl FnOnce(W) -> T + 'static,
+) -> loom::thread::JoinHandle<T> {
     let world = world.clone();
-    thread::spawn(move || work(world))
-}
-
-/// Turns of the thread that takes drains, one job in each.
-fn run(mut drain: Option<Drain<Job>>) {
-    while let Some(next) = drain {
-        drain = next.take(|| true, Job::run);
-    }
-}
-
-#[test]
-fn what_is_posted_during_a_drain_is_run_once_and_by_one_drain_at_a_time() {
-    loom::model(|| {
-        let world = World::default();
-        let others = [(); 2].map(|()| beside(&world, |world| run(world.post())));
-        run(world.post());
-        for other in others {
-            other.join().unwrap();
-        }
-        assert_eq!(world.fates(), (3, 3));
-    });
-}
-
-#[test]
-fn an_unhurried_job_is_run_by_a_drain_or_after_its_reminder() {
-    loom::model(|| {
-        let world = World::default();
-        let unhurried = beside(&world, |world| {
-            if world.queue.post_unhurried(world.job()) {
-                run(world.queue.remind());
-            }
-        });
-        run(world.post());
-        if world.queue.post_unhurried(world.job()) {
-            run(world.queue.remind());
-        }
-        unhurried.join().unwrap();
-        assert_eq!(world.fates(), (3, 3));
-    });
-}
-
-#[test]
-fn nothing_is_left_in_a_queue_that_has_ended() {
-    loom::model(|| {
-        let world = World::default();
-        let poster = beside(&world, |world| {
-            run(world.post());
-            let _ = world.queue.post_unhurried(world.job());
-        });
-        let ending = beside(&world, |world| world.queue.end());
-        run(world.post());
-        poster.join().unwrap();
-        ending.join().unwrap();
-        let (run, gone) = world.fates();
-        assert!(run <= 3);
-        assert_eq!(gone, 3);
-        assert!(world.post().is_none());
-        assert_eq!(world.fates(), (run, 4));
-    });
-}
-
-#[test]
-fn nothing_is_left_where_a_drain_is_not_taken() {
-    loom::model(|| {
-        let world = World::default();
-        let poster = beside(&world, |world| drop(world.post()));
-        drop(world.post());
-        poster.join().unwrap();
-        assert!(world.queue.is_over());
-        assert_eq!(world.fates(), (0, 2));
-    });
+    loom::thread::spawn(move || work(world))
 }
