@@ -8,10 +8,9 @@ const { useFixtures } = require('./support/fixtures');
 const { collectGarbage } = require('./support/garbage');
 const { createHost, createUser, Registry } = require('./support/host');
 const { anError, connected } = require('./support/results');
-const { nothingInFlight, settlesWithin, until } = require('./support/wait');
+const { never, nothingInFlight, settlesWithin, until } = require('./support/wait');
 
 const fixtures = useFixtures();
-const never = () => new Promise(() => {});
 
 async function setup({ serverOptions, config, ...hostOptions } = {}) {
   const server = await fixtures.server(serverOptions);
@@ -218,7 +217,8 @@ describe('a host callback that never settles', () => {
   });
 
   test('one whose promise is garbage ends the call at once', async () => {
-    const { logger, reinit } = await setup({ services: { registry: () => ({ ...stuckRegistry }) } });
+    const getServerConfig = () => new Promise(() => {});
+    const { logger, reinit } = await setup({ services: { registry: () => ({ ...stuckRegistry, getServerConfig }) } });
     const call = reinit();
     const collecting = setInterval(collectGarbage, 100);
     const { value } = await settlesWithin(8000, call).finally(() => clearInterval(collecting));

@@ -3,6 +3,7 @@
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { runScript } = require('./support/script');
+const { never } = require('./support/wait');
 
 const fixtures = useFixtures();
 
@@ -21,7 +22,6 @@ test('that fail are told of once, and end neither calls nor the process', async 
 
 test('a promise that never settles changes nothing', async () => {
   const server = await fixtures.server();
-  const never = () => new Promise(() => {});
   const { runtime } = fixtures.runtime({
     servers: { srv: server.config() },
     allow: [server],

@@ -5,7 +5,7 @@ const { outcome, text, tool, useClients } = require('./support/client');
 const { everythingOverStdio } = require('./support/everything');
 const { createUser } = require('./support/host');
 const { scripted } = require('./support/faults');
-const { delay, until } = require('./support/wait');
+const { delay, never, until } = require('./support/wait');
 
 const { connect, fixtures } = useClients();
 
@@ -120,8 +120,6 @@ test('an error has the data of the server’s, unless that is too much or has a 
 });
 
 describe('the end of requests', () => {
-  const never = () => new Promise(() => {});
-
   test('an abort', async () => {
     const { client, server } = await connect({ server: { callTool: never } });
     const controller = new AbortController();

@@ -7,7 +7,7 @@ const { startParty, startServersProvider, useEnterprise } = require('./support/e
 const { rejection } = require('./support/live-tokens');
 const { startRedis } = require('./support/redis');
 const { recordError } = require('./support/secrets');
-const { until } = require('./support/wait');
+const { never, until } = require('./support/wait');
 
 const { fixtures, setup } = useEnterprise();
 
@@ -191,7 +191,7 @@ test('two processes with one Redis exchange once, and Redis holds nothing in cle
 
 test('who gives up waits for nobody', async () => {
   const { as, call, user } = await setup();
-  as.answer = () => new Promise(() => {});
+  as.answer = never;
   const stop = new AbortController();
   const called = failure(call({ user: user('alice'), options: { signal: stop.signal } }));
   await until('the token request', () => as.requests.length > 0);

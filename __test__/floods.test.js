@@ -3,7 +3,7 @@
 const { useFixtures } = require('./support/fixtures');
 const { startScript } = require('./support/script');
 const { createUser } = require('./support/host');
-const { delay, settlesWithin, until } = require('./support/wait');
+const { delay, never, settlesWithin, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const user = createUser();
@@ -41,7 +41,6 @@ async function startFlood(where, message) {
 test.each(FLOODS)('%s', async (what, where, message) => {
   const flood = await startFlood(where, message);
   const quiet = await fixtures.server();
-  const never = () => new Promise(() => {});
   const { runtime, logger } = fixtures.runtime({
     servers: { flood: flood.config, quiet: quiet.config() },
     allow: [flood, quiet],

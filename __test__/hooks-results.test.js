@@ -2,8 +2,8 @@
 
 const { BASE } = require('./support/scripted-modern-server');
 const { startTaskServer } = require('./support/task-server');
-const { REQUEST, WAYS, failing, kept, textOf, useToolHooks, user } = require('./support/tool-hooks');
-const { until } = require('./support/wait');
+const { REQUEST, WAYS, failing, textOf, useToolHooks, user } = require('./support/tool-hooks');
+const { never, until } = require('./support/wait');
 
 const { fixtures, start } = useToolHooks();
 
@@ -88,7 +88,7 @@ describe('onToolResult', () => {
   });
 
   test('one that throws fails the call, one that hangs has its time', async () => {
-    const answers = [() => Promise.reject(new Error('no scanner')), kept];
+    const answers = [() => Promise.reject(new Error('no scanner')), never];
     const { call } = await start({ onToolResult: () => answers.shift()() });
     await expect(call()).rejects.toEqual(failing('MCP_HOST_ERROR', /onToolResult failed: no scanner/));
     await expect(call({ options: { timeout: 300 } })).rejects.toEqual(

@@ -3,8 +3,8 @@
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { createMCPRuntime } = require('./support/addon');
 const { createHost, createUser } = require('./support/host');
-const { WAYS, failing, kept, useToolHooks, user } = require('./support/tool-hooks');
-const { until } = require('./support/wait');
+const { WAYS, failing, useToolHooks, user } = require('./support/tool-hooks');
+const { never, until } = require('./support/wait');
 
 const { start } = useToolHooks();
 
@@ -158,7 +158,7 @@ describe('onToolCall', () => {
     const { call, sent } = await start({
       onToolCall: (asked) => {
         signal = asked.signal;
-        return kept();
+        return never();
       },
     });
     await expect(call({ options: { timeout: 300 } })).rejects.toEqual(
@@ -169,7 +169,7 @@ describe('onToolCall', () => {
   });
 
   test('one that hangs has ten seconds', async () => {
-    const { call, sent } = await start({ onToolCall: kept });
+    const { call, sent } = await start({ onToolCall: never });
     await expect(call()).rejects.toEqual(failing('MCP_HOST_TIMEOUT', /onToolCall did not settle within 10 s$/));
     expect(sent()).toEqual([]);
   }, 60_000);
@@ -181,7 +181,7 @@ describe('onToolCall', () => {
       onToolCall: (asked) => {
         signal = asked.signal;
         setImmediate(() => caller.abort());
-        return kept();
+        return never();
       },
     });
     await expect(call({ options: { signal: caller.signal } })).rejects.toMatchObject({ code: 'MCP_ABORTED' });

@@ -5,11 +5,9 @@ const { LeasingFlowManager } = require('./support/flows');
 const { COORDINATED, UNAVAILABLE, WatchedFlowManager, fenceOf, useLeases } = require('./support/leases');
 const { startRedis } = require('./support/redis');
 const { openRedisServices } = require('./support/redis-services');
-const { until } = require('./support/wait');
+const { never, until } = require('./support/wait');
 
 const suite = useLeases();
-
-const never = () => new Promise(() => {});
 
 describe('a refresh', () => {
   test('asks for the leases that LibreChat asks for, and gives them back', async () => {

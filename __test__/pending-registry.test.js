@@ -3,11 +3,10 @@
 const { ECHO } = require('./support/calls');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
-const { until } = require('./support/wait');
+const { never, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const user = createUser();
-const never = () => new Promise(() => {});
 
 const CALLS = {
   getConnection: ({ manager }, extra) => manager.getConnection({ serverName: 'srv', user, ...extra }),

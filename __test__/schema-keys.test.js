@@ -14,7 +14,7 @@ const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { effectsOfOAuth } = require('./support/oauth-settings');
 const { startScripted } = require('./support/scripted-server');
-const { until } = require('./support/wait');
+const { never, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const user = createUser();
@@ -120,7 +120,7 @@ const EFFECTS = {
     expect(await inspected(false)).toBeUndefined();
   },
   timeout: async () => {
-    const { callTool } = await remote({ timeout: 100 }, { options: { callTool: () => new Promise(() => {}) } });
+    const { callTool } = await remote({ timeout: 100 }, { options: { callTool: never } });
     await expect(callTool()).rejects.toThrow(/timed out/i);
   },
   initTimeout: async () => {

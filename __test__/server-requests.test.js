@@ -6,7 +6,7 @@ const { ECHO } = require('./support/calls');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startModernServer } = require('./support/modern-server');
-const { until } = require('./support/wait');
+const { never, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const tenant = new AsyncLocalStorage();
@@ -91,14 +91,14 @@ describe('a connection that users share', () => {
   test('a call that is aborted takes its question along; the next one is answered', async () => {
     const { services } = answering();
     const begun = jest.fn();
-    const never = {
+    const stuck = {
       ...services,
       elicitation: (_, peer) => {
         begun(peer.userId);
-        return peer.userId === 'user-1' ? new Promise(() => {}) : services.elicitation(_, peer);
+        return peer.userId === 'user-1' ? never() : services.elicitation(_, peer);
       },
     };
-    const { ask } = await connect('call', { services: never });
+    const { ask } = await connect('call', { services: stuck });
     const controller = new AbortController();
     const aborted = ask(1, 'elicitation/create', { signal: controller.signal });
     await until('the question', () => begun.mock.calls.length > 0);

@@ -6,6 +6,7 @@ const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { MemoryLimits } = require('./support/memory-services');
 const { closedAddress } = require('./support/mcp-server');
+const { never } = require('./support/wait');
 
 // Longer than any test takes.
 const PAUSE_MS = 300_000;
@@ -176,7 +177,7 @@ test.each([
     'limits.blockedFor failed: out of order',
   ],
   ['rejects', async () => Promise.reject(new Error('out of order')), 'limits.blockedFor failed: out of order'],
-  ['hangs', () => new Promise(() => {}), 'no answer within 2 s'],
+  ['hangs', never, 'no answer within 2 s'],
   [
     'answers a text',
     async () => 'soon',

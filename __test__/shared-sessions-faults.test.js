@@ -4,7 +4,7 @@ const { ECHO } = require('./support/calls');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { SessionStore, asked, startFleet } = require('./support/session-store');
-const { until } = require('./support/wait');
+const { never, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const user = createUser();
@@ -20,7 +20,6 @@ const echo = async ({ runtime }, whose = user) =>
   JSON.stringify(await runtime.manager.callTool({ ...ECHO, toolArguments: { text: 'answered' }, user: whose }));
 const warnings = ({ logger }) => logger.messages('warn').filter((message) => message.includes('sharedSessions'));
 
-const never = () => new Promise(() => {});
 const thrown = () => {
   throw new Error('out of order');
 };

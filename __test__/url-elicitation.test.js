@@ -7,7 +7,7 @@ const { ECHO } = require('./support/calls');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startModernServer } = require('./support/modern-server');
-const { until } = require('./support/wait');
+const { never, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const tenant = new AsyncLocalStorage();
@@ -114,8 +114,10 @@ describe('a request that is refused until the user has been to some URLs', () =>
 
   test('an abort of the call ends the asking', async () => {
     const aborted = [];
-    const handler = (_, { signal }) =>
-      new Promise(() => signal.addEventListener('abort', () => aborted.push(tenant.getStore())));
+    const handler = (_, { signal }) => {
+      signal.addEventListener('abort', () => aborted.push(tenant.getStore()));
+      return never();
+    };
     const asked = jest.fn(handler);
     const { call, server } = await start(refusing([elicitation('e')]), { services: { elicitation: asked } });
     const controller = new AbortController();

@@ -6,6 +6,7 @@
 const { parentPort, workerData } = require('node:worker_threads');
 const { createMCPRuntime } = require('../support/addon');
 const { createHost, createUser } = require('../support/host');
+const { never } = require('../support/wait');
 
 /** Most of them wait for their turn, and some have ended already. */
 const MANY = 300;
@@ -13,7 +14,7 @@ const MANY = 300;
 /** A host callback that reports, and never answers. */
 function stay() {
   parentPort.postMessage('busy');
-  return new Promise(() => {});
+  return never();
 }
 
 const SERVICES = {

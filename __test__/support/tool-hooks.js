@@ -22,13 +22,6 @@ const WAYS = {
 const failing = (code, message) =>
   expect.objectContaining({ code, message: expect.stringMatching(message), retryable: code === 'MCP_HOST_TIMEOUT' });
 
-/** A promise that nobody settles, and that is no garbage. */
-const unsettled = [];
-function kept() {
-  unsettled.push(new Promise(() => {}));
-  return unsettled.at(-1);
-}
-
 /** What tests of the host's hooks start. Call once at the top of a suite. */
 function useToolHooks() {
   const fixtures = useFixtures();
@@ -47,4 +40,4 @@ function useToolHooks() {
   return { fixtures, start };
 }
 
-module.exports = { REQUEST, WAYS, failing, kept, textOf, useToolHooks, user };
+module.exports = { REQUEST, WAYS, failing, textOf, useToolHooks, user };

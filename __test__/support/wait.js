@@ -2,6 +2,14 @@ const { readFileSync } = require('node:fs');
 
 const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const unsettled = [];
+
+/** A promise that nobody settles, and that is no garbage: of one that is, the addon says that it can never settle. */
+function never() {
+  unsettled.push(new Promise(() => {}));
+  return unsettled.at(-1);
+}
+
 /** For what takes milliseconds, on a machine that is busy with other things. */
 const LIMIT_MS = 15_000;
 
@@ -51,4 +59,14 @@ async function settlesWithin(limitMs, promise) {
   }
 }
 
-module.exports = { delay, isAlive, noOpenSockets, nothingInFlight, processGone, processStopped, settlesWithin, until };
+module.exports = {
+  delay,
+  isAlive,
+  never,
+  noOpenSockets,
+  nothingInFlight,
+  processGone,
+  processStopped,
+  settlesWithin,
+  until,
+};
