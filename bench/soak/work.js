@@ -72,9 +72,10 @@ async function createWork(world, seed) {
     return { ...context, callOf, call: callOf(target), client: runtime.client(target, { user }) };
   }
 
-  /** Until it is time, and everything that disturbs has been done. */
+  /** Until enough has been done, and everything that disturbs as well. */
   async function worker(users, round) {
-    while (performance.now() < round.ends || round.isDisturbed) {
+    while (round.left > 0 || round.isDisturbed) {
+      round.left -= 1;
       const [user, target, name] = [random.pick(users), random.pick(targets), random.pick(bag)];
       const [, work, allowed = []] = OPERATIONS[name];
       await perform(name, work, contextOf(user, target), [...allowed, ...(EXPECTED_AT[target] ?? [])]);
@@ -83,7 +84,8 @@ async function createWork(world, seed) {
   }
 
   async function disturb(user, round) {
-    await delay((round.ends - performance.now()) / 4);
+    const then = (round.left * 3) / 4;
+    while (round.left > then) await delay(LONGEST_PAUSE_MS);
     for (const [name, [every, work]] of Object.entries(RARE)) {
       if (rounds % every === 0) await perform(name, work, { ...world, runtimes, user });
     }
@@ -109,11 +111,11 @@ async function createWork(world, seed) {
     /** What was not foreseen, as texts. */
     unexpected,
 
-    /** New users come, work for that long, and leave; resolves to the number of keys that are then in Redis. */
-    async round(ms) {
+    /** New users come, do so many operations, and leave; resolves to the number of keys that are then in Redis. */
+    async round(operations) {
       await hosts[0].client.flushall();
       const users = Array.from({ length: USERS }, () => openIdUser(`assertion-${random.below(1e9)}`));
-      const round = { ends: performance.now() + ms, isDisturbed: true };
+      const round = { left: operations, isDisturbed: true };
       await Promise.all([disturb(users[0], round), ...Array.from({ length: WORKERS }, () => worker(users, round))]);
       await leave(users);
       unexpected.push(...ledger.settle());
